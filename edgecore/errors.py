@@ -1,0 +1,64 @@
+"""EdgeCore's errors: one tree. Doors convert their library's errors into these; loops catch them."""
+
+from __future__ import annotations
+
+
+class EdgeCoreError(Exception):
+    """Root of everything that EdgeCore raises itself."""
+
+
+class ConfigError(EdgeCoreError):
+    """A setting that cannot be used; each problem begins with its full key. The process ends with code 2."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Busy(EdgeCoreError):
+    """A mailbox had no room within the time limit."""
+
+
+class NoAnswer(EdgeCoreError):
+    """A question to another module or to the cloud was not answered in time, or nobody can be asked now."""
+
+
+class NotFound(EdgeCoreError):
+    """The object asked for exists neither here nor, as far as we can know, in the cloud."""
+
+
+class StoreError(EdgeCoreError):
+    """The database refused; nothing of the write took effect."""
+
+
+class StoreFull(StoreError):
+    """The disk is full or read-only."""
+
+
+class LinkError(EdgeCoreError):
+    """The connection to the cloud could not be made or broke."""
+
+
+class BrokerError(EdgeCoreError):
+    """The MQTT broker could not be reached or refused."""
+
+
+class EngineError(EdgeCoreError):
+    """The container engine failed; the text says at what."""
+
+
+class EngineUnreachable(EngineError):
+    """The container engine does not answer on its socket."""
+
+
+class ImagePullError(EngineError):
+    """An image could not be fetched."""
+
+    def __init__(self, image: str, reason: str) -> None:
+        super().__init__(f"{image}: {reason}")
+        self.image = image
+        self.reason = reason
+
+
+class IdentityError(EdgeCoreError):
+    """Enrolment, renewal or the certificate files failed; the text says what may help."""

@@ -1,0 +1,131 @@
+"""MQTT topic names of the contract (section 6.1): build and match. ``device`` and ``node`` are single topic levels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+DEVICE_PREFIX = "$hw/events/device/"
+NODE_PREFIX = "$hw/events/node/"
+UPLOAD_PREFIX = "$hw/events/upload/"
+UPLOAD_RECORDS = "SYS/dis/upload_records"
+
+EDGE_SUBSCRIPTIONS = (
+    "$hw/events/upload/#",
+    "$hw/events/device/+/state/update",
+    "$hw/events/device/+/twin/+",
+    "$hw/events/node/+/membership/get",
+    UPLOAD_RECORDS,
+)
+"""EdgeCore's own filters, all at QoS 1."""
+
+
+class Request(StrEnum):
+    """What a topic asks of EdgeCore."""
+
+    STATE_UPDATE = "state/update"
+    TWIN_GET = "twin/get"
+    TWIN_UPDATE = "twin/update"
+    TWIN_CLOUD_UPDATED = "twin/cloud_updated"
+    MEMBERSHIP_GET = "membership/get"
+    UPLOAD = "upload"
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """``subject`` is the device id, the node name, or for UPLOAD the whole topic."""
+
+    request: Request
+    subject: str
+
+
+_DEVICE_REQUESTS = {
+    "state/update": Request.STATE_UPDATE,
+    "twin/get": Request.TWIN_GET,
+    "twin/update": Request.TWIN_UPDATE,
+    "twin/cloud_updated": Request.TWIN_CLOUD_UPDATED,
+}
+
+
+def match(topic: str) -> Matched | None:
+    """Which request a topic is, by whole levels: an id such as ``hw``, ``device`` or ``twin`` is just an id (bug E8)."""
+    if topic == UPLOAD_RECORDS or (topic.startswith(UPLOAD_PREFIX) and len(topic) > len(UPLOAD_PREFIX)):
+        return Matched(Request.UPLOAD, topic)
+    levels = topic.split("/")
+    if len(levels) != 6 or levels[:2] != ["$hw", "events"] or not levels[3]:
+        return None
+    tail = f"{levels[4]}/{levels[5]}"
+    if levels[2] == "device" and tail in _DEVICE_REQUESTS:
+        return Matched(_DEVICE_REQUESTS[tail], levels[3])
+    if levels[2] == "node" and tail == "membership/get":
+        return Matched(Request.MEMBERSHIP_GET, levels[3])
+    return None
+
+
+def state_update(device: str) -> str:
+    return f"{DEVICE_PREFIX}{device}/state/update"
+
+
+def state_update_result(device: str) -> str:
+    return f"{DEVICE_PREFIX}{device}/state/update/result"
+
+
+def device_updated(device: str) -> str:
+    return f"{DEVICE_PREFIX}{device}/updated"
+
+
+def twin_get(device: str) -> str:
+    return f"{DEVICE_PREFIX}{device}/twin/get"
+
+
+def twin_get_result(device: str) -> str:
+    return f"{DEVICE_PREFIX}{device}/twin/get/result"
+
+
+def twin_update(device: str) -> str:
+    return f"{DEVICE_PREFIX}{device}/twin/update"
+
+
+def twin_update_result(device: str) -> str:
+    return f"{DEVICE_PREFIX}{device}/twin/update/result"
+
+
+def twin_update_delta(device: str) -> str:
+    return f"{DEVICE_PREFIX}{device}/twin/update/delta"
+
+
+def twin_update_document(device: str) -> str:
+    return f"{DEVICE_PREFIX}{device}/twin/update/document"
+
+
+def twin_cloud_updated(device: str) -> str:
+    return f"{DEVICE_PREFIX}{device}/twin/cloud_updated"
+
+
+def membership_get(node: str) -> str:
+    return f"{NODE_PREFIX}{node}/membership/get"
+
+
+def membership_get_result(node: str) -> str:
+    return f"{NODE_PREFIX}{node}/membership/get/result"
+
+
+def membership_updated(node: str) -> str:
+    return f"{NODE_PREFIX}{node}/membership/updated"
+
+
+def auth_info_result(node: str) -> str:
+    return f"{NODE_PREFIX}{node}/authInfo/get/result"
+
+
+def filter_matches(pattern: str, topic: str) -> bool:
+    """Whether an MQTT filter (``+``, ``#``) matches a topic (MQTT 3.1.1 section 4.7; ``$`` topics need a ``$`` filter)."""
+    if topic.startswith("$") != pattern.startswith("$"):
+        return False
+    wanted, got = pattern.split("/"), topic.split("/")
+    for index, level in enumerate(wanted):
+        if level == "#":
+            return True
+        if index >= len(got) or level not in ("+", got[index]):
+            return False
+    return len(wanted) == len(got)
