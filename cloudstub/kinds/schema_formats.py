@@ -27,14 +27,13 @@ def holds(name: str, value: Any) -> bool:
     bits = {"int32": 31, "int64": 63}.get(name)
     if bits is None or isinstance(value, bool) or not isinstance(value, int | float):
         return True
-    return -(2**bits) <= value < 2**bits
+    bound: int = 1 << bits
+    return -bound <= value < bound
 
 
 def _date_time(text: str) -> bool:
     # Python's parser knows at most six digits of a second and only capital letters.
-    return _DATE_TIME.fullmatch(text) is not None and _parses(
-        lambda: datetime.fromisoformat(re.sub(r"\.\d+", "", text).upper())
-    )
+    return _DATE_TIME.fullmatch(text) is not None and _parses(lambda: datetime.fromisoformat(re.sub(r"\.\d+", "", text).upper()))
 
 
 def _date(text: str) -> bool:

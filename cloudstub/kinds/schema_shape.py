@@ -33,11 +33,7 @@ def _pruned(schema: Schema, value: Any, *, is_resource: bool) -> Any:
         return copy.deepcopy(value) if _keeps_unknown(schema) else [_pruned({}, one, is_resource=False) for one in value]
     if not isinstance(value, dict):
         return value
-    return {
-        name: kept
-        for name, one in value.items()
-        for kept in _pruned_field(schema, name, one, is_resource=is_resource)
-    }
+    return {name: kept for name, one in value.items() for kept in _pruned_field(schema, name, one, is_resource=is_resource)}
 
 
 def _pruned_field(schema: Schema, name: str, value: Any, *, is_resource: bool) -> list[Any]:

@@ -72,8 +72,8 @@ def _node(schema: Any, path: str, *, depth: int) -> Iterator[FieldError]:
     yield from _extensions(schema, path)
     below = list(islice(_below(schema, path, depth=depth), MOST_FAULTS))
     yield from below
-    for name, junctor in _junctors(schema, path):
-        yield from _junctor(junctor, name, depth=depth + 1)
+    for where, one in _junctors(schema, path):
+        yield from _junctor(one, where, depth=depth + 1)
     if "default" in schema and not below:
         yield from _default(schema, path)
 
@@ -131,9 +131,7 @@ def _type(schema: Schema, path: str) -> Iterator[FieldError]:
     if named == "array" and "items" not in schema:
         yield fault.required(f"{path}.items", "must be specified")
     if schema.get("uniqueItems"):
-        yield fault.forbidden(
-            f"{path}.uniqueItems", "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"
-        )
+        yield fault.forbidden(f"{path}.uniqueItems", "uniqueItems cannot be set to true since the runtime complexity becomes quadratic")
 
 
 def _extensions(schema: Schema, path: str) -> Iterator[FieldError]:
@@ -169,9 +167,7 @@ def _list_type(schema: Schema, kind: str, path: str) -> Iterator[FieldError]:
     known = known if isinstance(known, dict) else {}
     for index, key in enumerate(keys):
         if key not in known:
-            yield fault.invalid(
-                f"{path}.x-kubernetes-list-map-keys[{index}]", key, "entries must all be names of item properties"
-            )
+            yield fault.invalid(f"{path}.x-kubernetes-list-map-keys[{index}]", key, "entries must all be names of item properties")
 
 
 def _below(schema: Schema, path: str, *, depth: int) -> Iterator[FieldError]:
@@ -190,7 +186,7 @@ def _below(schema: Schema, path: str, *, depth: int) -> Iterator[FieldError]:
         yield from _node(one, f"{path}.properties[{name}]", depth=depth + 1)
 
 
-def _junctors(schema: Schema, path: str) -> Iterator[tuple[Any, str]]:
+def _junctors(schema: Schema, path: str) -> Iterator[tuple[str, Any]]:
     for key in ("allOf", "anyOf", "oneOf"):
         for index, one in enumerate(schema.get(key, ())):
             # The one pair of types that Kubernetes lets stand in a junctor, because clients generate it.
@@ -218,8 +214,8 @@ def _junctor(schema: Any, path: str, *, depth: int) -> Iterator[FieldError]:
         yield from _junctor(one, f"{path}.properties[{name}]", depth=depth + 1)
     if "items" in schema:
         yield from _junctor(schema["items"], f"{path}.items", depth=depth + 1)
-    for name, one in _junctors(schema, path):
-        yield from _junctor(one, name, depth=depth + 1)
+    for where, one in _junctors(schema, path):
+        yield from _junctor(one, where, depth=depth + 1)
 
 
 def _default(schema: Schema, path: str) -> Iterator[FieldError]:

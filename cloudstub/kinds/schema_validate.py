@@ -75,13 +75,15 @@ def _is(value: Any, wanted: str) -> bool:
         return wanted == "boolean"
     if not isinstance(value, _TYPES.get(wanted, ())):
         return False
-    return wanted != "integer" or isinstance(value, int) or float(value).is_integer()
+    return wanted != "integer" or isinstance(value, int) or (isinstance(value, float) and value.is_integer())
 
 
 def _type_name(value: Any) -> str:
     if value is None:
         return "null"
-    return next(name for name in (*_TYPES, "unknown") if name == "unknown" or _is(value, name) and name != "integer")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return "integer"
+    return next(name for name in _TYPES if _is(value, name))
 
 
 def _text(schema: Schema, value: str, path: str) -> Iterator[FieldError]:
@@ -103,9 +105,18 @@ def _number(schema: Schema, value: float, path: str) -> Iterator[FieldError]:
     if most is not None and (value >= most if schema.get("exclusiveMaximum") else value > most):
         word = "" if schema.get("exclusiveMaximum") else "or equal to "
         yield fault.invalid(path, value, f"{path} in body should be less than {word}{most}")
-    if step and not float(value / step).is_integer():
+    if step and not _is_multiple(value, step):
         yield fault.invalid(path, value, f"{path} in body should be a multiple of {step}")
     yield from _format(schema, value, path)
+
+
+def _is_multiple(value: float, step: float) -> bool:
+    if isinstance(value, int) and isinstance(step, int):
+        return value % step == 0
+    try:
+        return float(value / step).is_integer()
+    except OverflowError:
+        return False
 
 
 def _format(schema: Schema, value: Any, path: str) -> Iterator[FieldError]:
@@ -186,9 +197,7 @@ def _junctors(schema: Schema, value: Any, path: str) -> Iterator[FieldError]:
         count = sum(_holds(one, value) for one in one_of)
         if count != 1:
             found = "none valid" if count == 0 else f"{count} valid alternatives"
-            yield fault.invalid(
-                path, value, f'"{path}" must validate one and only one schema (oneOf). Found {found}'
-            )
+            yield fault.invalid(path, value, f'"{path}" must validate one and only one schema (oneOf). Found {found}')
     if "not" in schema and _holds(schema["not"], value):
         yield fault.invalid(path, value, f'"{path}" must not validate the schema (not)')
 
