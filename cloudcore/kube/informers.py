@@ -1,0 +1,42 @@
+"""The informers of one process: one per resource, shared by everyone who asks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from cloudcore.kube.informer import Informer, Source
+from cloudcore.kube.resources import Resource
+
+logger = logging.getLogger(__name__)
+
+
+class Informers:
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._informers: dict[Resource, Informer] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def get(self, resource: Resource) -> Informer:
+        """The informer of ``resource``; ask before ``start()``."""
+        if resource not in self._informers:
+            self._informers[resource] = Informer(self._source, resource)
+        return self._informers[resource]
+
+    def start(self) -> None:
+        started = {task.get_name() for task in self._tasks}
+        for resource, informer in self._informers.items():
+            name = f"informer {resource}"
+            if name not in started:
+                self._tasks.append(asyncio.create_task(informer.run(), name=name))
+
+    async def wait_synced(self) -> None:
+        """Returns when every cache has its first full list, however long the API is away."""
+        for informer in self._informers.values():
+            await informer.synced.wait()
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
