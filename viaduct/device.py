@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-
 MAX_VALUE = 512
 DELETED = "deleted"
 """``metadata.type`` of a twin that is to be, or was, removed."""
