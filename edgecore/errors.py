@@ -51,6 +51,10 @@ class EngineUnreachable(EngineError):
     """The container engine does not answer on its socket."""
 
 
+class ImageMissing(EngineError):
+    """The image is not on this node."""
+
+
 class ImagePullError(EngineError):
     """An image could not be fetched."""
 

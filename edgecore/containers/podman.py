@@ -1,0 +1,175 @@
+"""The door to Podman: its REST socket by the ``podman`` package. The only importer of it and of what it raises.
+
+The package's own objects inspect every container of a list and lack some fields, so the libpod endpoints are called through its one client.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import requests
+from podman import PodmanClient
+from podman.errors import APIError, PodmanError
+
+from edgecore.containers import podman_wire as wire
+from edgecore.containers.model import Container, ContainerSpec, Happening, Sandbox, SandboxSpec
+from edgecore.errors import EngineError, EngineUnreachable, ImageMissing, ImagePullError
+
+logger = logging.getLogger(__name__)
+
+API_VERSION = "4.0.0"
+"""The oldest API with all that is used here: Podman 4.3 and 5.x both answer to it."""
+
+EVENT_SILENCE = 300.0
+"""Seconds without an event after which the stream is opened anew, in case the engine died unseen."""
+
+_JSON = {"Content-Type": "application/json"}
+
+
+class PodmanRuntime:
+    """``Runtime`` on a Podman socket such as ``unix:///run/podman/podman.sock``. ``timeout`` seconds for what should be quick."""
+
+    def __init__(self, socket: str, *, timeout: float = 120.0) -> None:
+        self._client = PodmanClient(base_url=socket, version=API_VERSION, timeout=timeout)
+        self._timeout = timeout
+
+    def version(self) -> str:
+        body = self._json("GET", "/version")
+        return str(body.get("Version", "unknown"))
+
+    def info(self) -> dict[str, Any]:
+        """Podman's description of its host (``GET info``)."""
+        body: dict[str, Any] = self._json("GET", "/info")
+        return body
+
+    def containers(self, uid: str = "") -> list[Container]:
+        query = {"all": "true", "filters": json.dumps(wire.label_filter(uid))}
+        entries = self._json("GET", "/containers/json", params=query) or []
+        return [wire.container_from_list(entry) for entry in entries if not entry.get("IsInfra")]
+
+    def sandboxes(self, uid: str = "") -> list[Sandbox]:
+        entries = self._json("GET", "/pods/json", params={"filters": json.dumps(wire.label_filter(uid))}) or []
+        return [wire.sandbox_from_list(entry) for entry in entries]
+
+    def look(self, container: str) -> Container | None:
+        answer = self._call("GET", f"/containers/{container}/json", missing_is_fine=True)
+        return None if answer.status_code == 404 else wire.container_from_inspect(answer.json())
+
+    def create(self, spec: ContainerSpec) -> str:
+        body = json.dumps(wire.container_body(spec))
+        answer = self._call("POST", "/containers/create", data=body, headers=_JSON, raise_error=False)
+        if answer.status_code >= 400:
+            reason = _reason(answer)
+            if "image not known" in reason or "no such image" in reason.lower():
+                raise ImageMissing(spec.image)
+            raise EngineError(f"create {spec.name}: {reason}")
+        return str(answer.json()["Id"])
+
+    def create_sandbox(self, spec: SandboxSpec) -> str:
+        sandbox = str(self._json("POST", "/pods/create", data=json.dumps(wire.sandbox_body(spec)), headers=_JSON)["Id"])
+        try:
+            self._call("POST", f"/pods/{sandbox}/start")
+        except EngineError:
+            self.remove_sandbox(sandbox)
+            raise
+        return sandbox
+
+    def sandbox_address(self, sandbox: str) -> str:
+        infra = self._json("GET", f"/pods/{sandbox}/json").get("InfraContainerID", "")
+        return wire.address_from_inspect(self._json("GET", f"/containers/{infra}/json")) if infra else ""
+
+    def start(self, container: str) -> None:
+        self._call("POST", f"/containers/{container}/start")
+
+    def stop(self, container: str, grace: float) -> None:
+        seconds = max(0, round(grace))
+        query = {"timeout": str(seconds)}
+        self._call("POST", f"/containers/{container}/stop", params=query, timeout=self._timeout + seconds, missing_is_fine=True)
+
+    def remove(self, container: str) -> None:
+        query = {"force": "true", "v": "true", "timeout": "0"}
+        self._call("DELETE", f"/containers/{container}", params=query, missing_is_fine=True)
+
+    def remove_sandbox(self, sandbox: str) -> None:
+        self._call("DELETE", f"/pods/{sandbox}", params={"force": "true", "timeout": "0"}, missing_is_fine=True)
+
+    def image(self, name: str) -> str:
+        answer = self._call("GET", f"/images/{quote(name, safe='')}/json", missing_is_fine=True)
+        return "" if answer.status_code == 404 else str(answer.json().get("Id", ""))
+
+    def pull(self, name: str, *, credentials: str, timeout: float) -> str:
+        headers = {"X-Registry-Auth": credentials} if credentials else {}
+        query = {"reference": name, "policy": "always"}
+        try:
+            answer = self._call("POST", "/images/pull", params=query, headers=headers, stream=True, timeout=timeout, raise_error=False)
+            return _pulled(name, answer)
+        except (requests.RequestException, EngineUnreachable) as exc:
+            raise ImagePullError(name, f"not done within {timeout:g} s, or the engine went away: {exc}") from exc
+
+    def happenings(self) -> Iterator[Happening | None]:
+        query = {"stream": "true", "filters": json.dumps({"type": ["container"], "label": wire.label_filter("")["label"]})}
+        try:
+            answer = self._call("GET", "/events", params=query, stream=True, timeout=(self._timeout, EVENT_SILENCE))
+            with answer:
+                yield None
+                for line in answer.iter_lines(chunk_size=1):
+                    happening = wire.happening_from_event(_decoded(line))
+                    if happening is not None:
+                        yield happening
+        except (requests.RequestException, EngineError) as exc:
+            logger.debug("event stream ended: %s", exc)
+
+    def close(self) -> None:
+        close: Any = self._client.close
+        close()
+
+    def _json(self, method: str, path: str, **options: Any) -> Any:
+        try:
+            return self._call(method, path, **options).json()
+        except ValueError as exc:
+            raise EngineError(f"{method} {path}: the answer is not JSON") from exc
+
+    def _call(
+        self, method: str, path: str, *, missing_is_fine: bool = False, raise_error: bool = True, timeout: Any = None, **options: Any
+    ) -> Any:
+        send = getattr(self._client.api, method.lower())
+        try:
+            answer = send(path, timeout=timeout or self._timeout, **options)
+        except (requests.ConnectionError, requests.Timeout, OSError) as exc:
+            raise EngineUnreachable(f"{method} {path}: {exc}") from exc
+        except (APIError, PodmanError, requests.RequestException) as exc:
+            raise EngineError(f"{method} {path}: {exc}") from exc
+        if raise_error and answer.status_code >= 400 and not (missing_is_fine and answer.status_code == 404):
+            raise EngineError(f"{method} {path}: {_reason(answer)}")
+        return answer
+
+
+def _pulled(name: str, answer: Any) -> str:
+    """The image id at the end of the stream of ``POST images/pull``, whose errors come inside it under status 200."""
+    if answer.status_code >= 400:
+        raise ImagePullError(name, _reason(answer))
+    image, error = "", ""
+    for line in answer.iter_lines():
+        report = _decoded(line)
+        error = str(report.get("error") or error)
+        image = str(report.get("id") or image)
+    if error or not image:
+        raise ImagePullError(name, error or "the engine named no image")
+    return image
+
+
+def _reason(answer: Any) -> str:
+    body = _decoded(answer.content)
+    return str(body.get("message") or body.get("cause") or f"HTTP {answer.status_code}")
+
+
+def _decoded(line: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(line)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}

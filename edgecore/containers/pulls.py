@@ -1,0 +1,147 @@
+"""Fetches images, each in a thread of its own, so that a dead registry delays nobody but who asked for it (promise I1).
+
+A worker asks, goes on with its life, and is woken when there is news.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from edgecore.containers.images import PullPolicy, full_name
+from edgecore.containers.runtime import Runtime
+from edgecore.errors import EngineError, ImagePullError
+
+logger = logging.getLogger(__name__)
+
+FIRST_DELAY = 10.0
+LONGEST_DELAY = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """``name`` is what the engine calls it."""
+
+    name: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pulling:
+    """On its way. Who asked is woken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The last try failed with ``error``; the next one is due at ``retry_at`` (monotonic). ``fresh``: it failed just now."""
+
+    error: str
+    retry_at: float
+    fresh: bool
+
+
+Answer = Present | Pulling | Failed
+
+
+@dataclass(slots=True)
+class _Pull:
+    running: bool = False
+    failures: int = 0
+    error: str = ""
+    retry_at: float = 0.0
+    waiting: list[Callable[[], None]] = field(default_factory=list)
+
+
+class Pulls:
+    """One for the whole node. ``limit``: seconds that one pull may stand still."""
+
+    def __init__(self, runtime: Callable[[], Runtime], *, limit: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._runtime = runtime
+        self._limit = limit
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: dict[str, Present] = {}
+        self._pulls: dict[str, _Pull] = {}
+        self._fetched: set[tuple[str, str]] = set()
+
+    def want(self, name: str, policy: PullPolicy, *, credentials: str, asker: str, wake: Callable[[], None]) -> Answer:
+        """Where the image stands now. ``asker`` (a pod's uid) gets at most one fetch by ``Always``; ``wake`` is called at news.
+
+        Raises:
+            EngineError: the engine cannot say whether the image is here.
+        """
+        fetch = policy is PullPolicy.ALWAYS and (asker, name) not in self._fetched
+        here = self._present(name)
+        if here is not None and not fetch:
+            return here
+        if policy is PullPolicy.NEVER:
+            return Failed(f'Container image "{name}" is not present with pull policy of Never', self._clock() + LONGEST_DELAY, fresh=False)
+        with self._lock:
+            pull = self._pulls.setdefault(name, _Pull())
+            if pull.running:
+                pull.waiting.append(wake)
+                return Pulling()
+            if pull.failures and fetch and here is not None:
+                logger.warning("image %s cannot be fetched (%s): the one on this node is used", name, pull.error)
+                self._fetched.add((asker, name))
+                return here
+            if pull.failures and self._clock() < pull.retry_at:
+                return Failed(pull.error, pull.retry_at, fresh=False)
+            pull.running = True
+            pull.waiting = [wake]
+        threading.Thread(target=self._pull, args=(name, credentials, asker, pull), name=f"pull-{name[:40]}", daemon=True).start()
+        return Pulling()
+
+    def forget(self, name: str) -> None:
+        """The engine says that the image is gone after all."""
+        self._known.pop(name, None)
+
+    def forget_asker(self, asker: str) -> None:
+        with self._lock:
+            self._fetched = {pair for pair in self._fetched if pair[0] != asker}
+
+    def last_failure(self, name: str) -> Failed | None:
+        """What a worker that was just woken reports: the failure and when it is tried again."""
+        with self._lock:
+            pull = self._pulls.get(name)
+            if pull is None or pull.running or not pull.failures:
+                return None
+            return Failed(pull.error, pull.retry_at, fresh=True)
+
+    def _present(self, name: str) -> Present | None:
+        known = self._known.get(name)
+        if known is None:
+            runtime = self._runtime()
+            for candidate in dict.fromkeys((name, full_name(name))):
+                if image := runtime.image(candidate):
+                    known = self._known[name] = Present(candidate, image)
+                    break
+        return known
+
+    def _pull(self, name: str, credentials: str, asker: str, pull: _Pull) -> None:
+        started, error = self._clock(), ""
+        logger.info("pulling image %s", name)
+        try:
+            image = self._runtime().pull(full_name(name), credentials=credentials, timeout=self._limit)
+            self._known[name] = Present(full_name(name), image)
+        except ImagePullError as exc:
+            error = exc.reason
+        except EngineError as exc:
+            error = str(exc)
+        with self._lock:
+            pull.running = False
+            waiting, pull.waiting = pull.waiting, []
+            if error:
+                pull.error = error
+                pull.retry_at = self._clock() + min(FIRST_DELAY * 2.0**pull.failures, LONGEST_DELAY)
+                pull.failures += 1
+                logger.warning("image %s: %s", name, error)
+            else:
+                del self._pulls[name]
+                self._fetched.add((asker, name))
+                logger.info("image %s is here after %.1f s", name, self._clock() - started)
+        for wake in waiting:
+            wake()
