@@ -39,6 +39,10 @@ class LinkError(EdgeCoreError):
     """The connection to the cloud could not be made or broke."""
 
 
+class LinkRefused(LinkError):
+    """The cloud answered and does not want this node; asking again at once is of no use."""
+
+
 class BrokerError(EdgeCoreError):
     """The MQTT broker could not be reached or refused."""
 

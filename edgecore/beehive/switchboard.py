@@ -35,6 +35,10 @@ class Switchboard:
     def members(self, group: str) -> tuple[str, ...]:
         return tuple(self._groups.get(group, ()))
 
+    def knows(self, name: str) -> bool:
+        """Whether there is a module of this name (it is not switched off)."""
+        return name in self._boxes
+
     def lengths(self) -> dict[str, int]:
         """Letters waiting, by module."""
         return {name: len(box) for name, box in self._boxes.items()}

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_WRITER_PRAGMAS = {
+_WRITER_PRAGMAS: dict[str, str | int] = {
     "journal_mode": "wal",
     "synchronous": "full",
     "wal_autocheckpoint": 256,
@@ -32,7 +32,7 @@ _WRITER_PRAGMAS = {
     "cache_size": -1024,
     "temp_store": "memory",
 }
-_READER_PRAGMAS = {"query_only": 1, "cache_size": -256}
+_READER_PRAGMAS: dict[str, str | int] = {"query_only": 1, "cache_size": -256}
 _SIDE_FILES = ("", "-wal", "-shm")
 
 

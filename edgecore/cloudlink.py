@@ -1,0 +1,286 @@
+"""One authenticated websocket to the cloud (contract 2.1, 2.2; promise X1). The only importer of websocket-client.
+
+The server is verified against the pinned CA, its name or address against the certificate's SAN. One thread may read while others write: the
+TLS object is touched under one lock and never waits inside it, because OpenSSL does not allow two threads in one connection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import websocket
+
+from edgecore.errors import LinkError, LinkRefused
+from viaduct.codec import MAX_FRAME_BYTES
+
+_READ_SIZE = 16 * 1024
+_USER_TIMEOUT_MS = 20_000
+_MAX_ANSWER = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """PEM files: the pinned CA, this node's certificate and its key."""
+
+    ca_file: Path
+    cert_file: Path
+    key_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. ``reach`` is short so that a cloud that comes back is found soon; ``handshake`` covers TLS and the upgrade."""
+
+    reach: float = 2.0
+    handshake: float = 30.0
+    write: float = 15.0
+
+
+class CloudLink:
+    """An open connection; made by ``connect``. Every method raises LinkError when the connection is gone."""
+
+    def __init__(self, client: _Client, channel: _Channel, headers: Mapping[str, str]) -> None:
+        self._client = client
+        self._channel = channel
+        self.headers = headers
+
+    def send_text(self, text: str) -> None:
+        """One text frame. Waits at most the write time limit."""
+        try:
+            self._client.send(text)
+        except (websocket.WebSocketException, OSError) as exc:
+            raise LinkError(f"sending to the cloud failed: {_said(exc)}") from exc
+
+    def receive(self) -> bytes:
+        """The next text or binary message, waiting without limit. A close by the server is an error here (bug E11 of KubeEdge)."""
+        try:
+            opcode, data = self._client.recv_data()
+        except (websocket.WebSocketException, OSError, ValueError) as exc:
+            raise LinkError(f"the connection to the cloud broke: {_said(exc)}") from exc
+        if opcode == websocket.ABNF.OPCODE_CLOSE:
+            raise LinkError(f"the cloud closed the connection{_close_reason(data)}")
+        return bytes(data)
+
+    def close(self) -> None:
+        """Say goodbye if that is possible at once, and free the socket; wakes a thread in ``receive``."""
+        if not self._client.lock.locked():  # a writer that is stuck would make us wait for its time limit
+            self._channel.write_timeout = 0.2
+            with contextlib.suppress(websocket.WebSocketException, OSError, ValueError):
+                self._client.send_close()
+        self._channel.close()
+
+
+def connect(url: str, headers: Mapping[str, str], identity: Identity, timeouts: Timeouts | None = None) -> CloudLink:
+    """Dial ``wss://host:port/path``.
+
+    Raises:
+        LinkError: with what failed and what may help.
+    """
+    timeouts = timeouts or Timeouts()
+    parts = urlsplit(url)
+    if parts.scheme != "wss" or not parts.hostname:
+        raise LinkError(f"{url!r} is not a wss:// address")
+    where = f"{parts.hostname}:{parts.port or 443}"
+    context = _context(identity)
+    tcp = _reach(parts.hostname, parts.port or 443, where, timeouts)
+    try:
+        tls = _shake_hands(tcp, context, parts.hostname, where)
+        channel = _Channel(tls, timeouts.handshake)
+        client = _Client()
+        _upgrade(client, channel, url, headers, where)
+    except BaseException:
+        tcp.close()
+        raise
+    channel.settimeout(None)
+    channel.write_timeout = timeouts.write
+    return CloudLink(client, channel, dict(client.getheaders() or {}))
+
+
+def _context(identity: Identity) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_verify_locations(cafile=identity.ca_file)
+        context.load_cert_chain(identity.cert_file, identity.key_file)
+    except FileNotFoundError as exc:
+        raise LinkError(f"this node has no identity yet ({_missing(identity)} is missing): run 'edgecore join'") from exc
+    except (OSError, ValueError) as exc:
+        raise LinkError(f"the certificate files cannot be used: {_said(exc)}") from exc
+    return context
+
+
+def _missing(identity: Identity) -> str:
+    files = (identity.ca_file, identity.cert_file, identity.key_file)
+    return next((str(file) for file in files if not file.exists()), "a file")
+
+
+def _reach(host: str, port: int, where: str, timeouts: Timeouts) -> socket.socket:
+    try:
+        tcp = socket.create_connection((host, port), timeouts.reach)
+    except socket.gaierror as exc:
+        raise LinkError(f"the name {host} cannot be resolved: {exc.strerror}") from exc
+    except TimeoutError as exc:
+        raise LinkError(f"{where} does not answer") from exc
+    except OSError as exc:
+        raise LinkError(f"{where} cannot be reached: {exc.strerror or exc}") from exc
+    tcp.settimeout(timeouts.handshake)
+    tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS)
+    return tcp
+
+
+def _shake_hands(tcp: socket.socket, context: ssl.SSLContext, host: str, where: str) -> ssl.SSLSocket:
+    try:
+        return context.wrap_socket(tcp, server_hostname=host)
+    except ssl.SSLCertVerificationError as exc:
+        raise LinkError(f"{where} shows a certificate that is refused: {_verdict(exc, host)}") from exc
+    except TimeoutError as exc:
+        raise LinkError(f"{where} did not finish the TLS handshake in time") from exc
+    except (ssl.SSLError, OSError) as exc:
+        raise LinkError(f"TLS with {where} failed: {_said(exc)}") from exc
+
+
+def _verdict(exc: ssl.SSLCertVerificationError, host: str) -> str:
+    clock = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    hints = {
+        9: f"it is not valid yet (this node's clock says {clock}: is it right?)",
+        10: f"it has expired (this node's clock says {clock}: is it right?)",
+        18: "it is self-signed, not from the CA that this node joined",
+        19: "its CA is not the one that this node joined",
+        20: "its CA is not the one that this node joined",
+        62: f"it is not made out to {host}",
+        64: f"it is not made out to {host}",
+    }
+    return hints.get(exc.verify_code, exc.verify_message)
+
+
+def _upgrade(client: Any, channel: _Channel, url: str, headers: Mapping[str, str], where: str) -> None:
+    try:
+        client.connect(url, socket=channel, header=[f"{name}: {value}" for name, value in headers.items()], suppress_origin=True)
+    except websocket.WebSocketBadStatusException as exc:
+        refused = LinkRefused if getattr(exc, "status_code", 0) in (401, 403) else LinkError
+        raise refused(f"{where} refused this node: {_refusal(exc)}") from exc
+    except (ssl.SSLError, ConnectionError) as exc:
+        raise LinkError(f"{where} ended the connection: {_said(exc)} (is this node's certificate expired or revoked?)") from exc
+    except (websocket.WebSocketException, OSError, ValueError) as exc:
+        raise LinkError(f"{where} is not a hub: {_said(exc)}") from exc
+
+
+def _refusal(exc: Any) -> str:
+    body = getattr(exc, "resp_body", None) or b""
+    text = bytes(body[:_MAX_ANSWER]).decode("utf-8", "replace").strip()
+    status = getattr(exc, "status_code", "?")
+    return f"{status} {text}" if text else f"{status} {exc}"
+
+
+def _close_reason(data: bytes) -> str:
+    if len(data) < 2:
+        return ""
+    text = data[2:].decode("utf-8", "replace")
+    return f" ({int.from_bytes(data[:2], 'big')} {text})".replace(" )", ")")
+
+
+def _said(exc: BaseException) -> str:
+    return str(getattr(exc, "reason", "") or getattr(exc, "strerror", "") or exc) or type(exc).__name__
+
+
+class _Client(websocket.WebSocket):
+    """Refuses a frame, or a message in pieces, beyond the cap before its payload is read (promise X4)."""
+
+    def __init__(self) -> None:
+        super().__init__(skip_utf8_validation=True, enable_multithread=True)
+        self._pieces = 0
+        buffer = self.frame_buffer
+        read_length = buffer.recv_length
+
+        def capped_length() -> None:
+            read_length()
+            if self._pieces + (buffer.length or 0) > MAX_FRAME_BYTES:
+                raise websocket.WebSocketPayloadException(f"a message of more than {MAX_FRAME_BYTES} bytes")
+
+        setattr(buffer, "recv_length", capped_length)  # noqa: B010
+
+    def recv_frame(self) -> Any:
+        parent: Any = super()
+        frame = parent.recv_frame()
+        if frame.opcode in (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY, websocket.ABNF.OPCODE_CONT):
+            self._pieces = 0 if frame.fin else self._pieces + len(frame.data)
+        return frame
+
+
+class _Channel:
+    """A TLS socket that one thread reads while others write; stands in for a socket towards websocket-client."""
+
+    def __init__(self, tls: ssl.SSLSocket, timeout: float | None) -> None:
+        tls.setblocking(False)
+        self._tls = tls
+        self._lock = threading.Lock()
+        self._timeout = timeout
+        self._unread = memoryview(b"")
+        self.write_timeout = timeout
+        self._closed = False
+
+    def fileno(self) -> int:
+        return self._tls.fileno()
+
+    def gettimeout(self) -> float | None:
+        return self._timeout
+
+    def settimeout(self, timeout: float | None) -> None:
+        self._timeout = timeout
+        self.write_timeout = timeout
+
+    def recv(self, size: int) -> bytes:
+        """Up to ``size`` bytes; the few bytes of a frame's head do not cost a system call each."""
+        if not self._unread:
+            self._unread = memoryview(self._attempt(lambda: self._tls.recv(_READ_SIZE), select.POLLIN, self._timeout))
+        part = bytes(self._unread[:size])
+        self._unread = self._unread[size:]
+        return part
+
+    def send(self, data: bytes) -> int:
+        sent: int = self._attempt(lambda: self._tls.send(data), select.POLLOUT, self.write_timeout)
+        return sent
+
+    def shutdown(self, _how: int = socket.SHUT_RDWR) -> None:
+        self._closed = True
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._tls, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.shutdown()
+        with self._lock, contextlib.suppress(OSError):
+            self._tls.close()
+
+    def _attempt(self, action: Any, event: int, timeout: float | None) -> Any:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            wanted = event
+            with self._lock:
+                if self._closed:
+                    raise ConnectionError("closed here")
+                try:
+                    return action()
+                except ssl.SSLWantReadError:
+                    wanted = select.POLLIN
+                except ssl.SSLWantWriteError:
+                    wanted = select.POLLOUT
+                descriptor = self._tls.fileno()
+            self._wait(descriptor, wanted, deadline)
+
+    def _wait(self, descriptor: int, event: int, deadline: float | None) -> None:
+        poll = select.poll()
+        poll.register(descriptor, event)
+        left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+        if not poll.poll(left):
+            raise TimeoutError("timed out")

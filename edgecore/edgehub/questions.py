@@ -1,0 +1,27 @@
+"""Questions that are with the cloud, each with its time limit. No clock of its own."""
+
+from __future__ import annotations
+
+from viaduct.message import Message
+
+
+class Questions:
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._asked: dict[str, tuple[Message, float]] = {}
+
+    def add(self, question: Message, now: float) -> None:
+        self._asked[question.id] = (question, now + self._timeout)
+
+    def settle(self, msg_id: str) -> bool:
+        """Whether somebody still waits for the answer to ``msg_id``; from now on nobody does."""
+        return self._asked.pop(msg_id, None) is not None
+
+    def all(self) -> list[Message]:
+        return [question for question, _ in self._asked.values()]
+
+    def expired(self, now: float) -> list[Message]:
+        return [question for question, deadline in self._asked.values() if deadline <= now]
+
+    def next_time(self) -> float | None:
+        return min((deadline for _, deadline in self._asked.values()), default=None)
