@@ -47,3 +47,15 @@ class ConfigChanged:
     """MetaManager to Edged, after the commit: a ConfigMap or Secret (``key`` ``<ns>/configmap/<name>``) was stored or deleted."""
 
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishAll:
+    """To EventBus: publish these in this order."""
+
+    publishes: tuple[Publish, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BusRestored:
+    """EventBus to DeviceTwin: a broker answers (again); who listened before may have missed something."""

@@ -1,0 +1,172 @@
+"""DeviceTwin: keeps the expected and reported state of every device (contract 6; P6).
+
+One round: take the letters that have gathered, merge them in memory, write what changed in one transaction, and after the commit publish
+the answers in the order of the letters. Letters that come meanwhile wait for the next round, so the batch grows with the load.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from edgecore.beehive.letters import Arrived, BusRestored, LinkChanged, OutboxChanged, PublishAll
+from edgecore.beehive.mailbox import Mailbox
+from edgecore.beehive.module import Module
+from edgecore.beehive.switchboard import Switchboard
+from edgecore.devicetwin import orders, requests, rows
+from edgecore.devicetwin.shadow import Shadow
+from edgecore.devicetwin.turn import Turn
+from edgecore.errors import StoreError
+from edgecore.store import twins
+from edgecore.store.database import Database
+from viaduct import topics
+from viaduct.device import to_text
+from viaduct.message import Message, new_message
+from viaduct.resource import MEMBERSHIP_DETAIL
+from viaduct.vocabulary import Group, ModuleName, Operation, Source
+
+logger = logging.getLogger(__name__)
+
+BATCH = 300
+"""Letters per round. More would make the first answer of a flood wait longer and save no more syncs."""
+
+RETRY_PLACING = 0.02
+"""Seconds until a full mailbox of another module is tried again."""
+
+
+class DeviceTwin(Module):
+    """Its memory is what the store holds; while a round is being written it is ahead, and is read again when the write fails."""
+
+    name = ModuleName.DEVICETWIN
+    group = Group.TWIN
+
+    def __init__(self, switchboard: Switchboard, database: Database, *, node: str, now_ms: Callable[[], int] | None = None) -> None:
+        self._switchboard = switchboard
+        self._database = database
+        self._node = node
+        self._now_ms = now_ms or (lambda: time.time_ns() // 1_000_000)
+        self._shadows: dict[str, Shadow] = {}
+        self._mailbox: Mailbox | None = None
+        self._unplaced: deque[tuple[str, Any]] = deque()
+
+    def run(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+        super().run(mailbox)
+
+    def opened(self) -> None:
+        self._shadows = rows.shadows(*self._database.read(twins.load_all))
+        logger.info("%d devices are known", len(self._shadows))
+
+    def take(self, letter: Any) -> None:
+        """``letter`` and those behind it, in one round. What could not be placed before goes first."""
+        while not self._place_all() and self._mailbox is not None and not self._mailbox.closed:
+            time.sleep(RETRY_PLACING)
+        letters = [letter]
+        if self._mailbox is not None:
+            letters += self._mailbox.take_ready(BATCH - 1)
+        self._round(letters)
+
+    def next_tick(self) -> float | None:
+        return time.monotonic() + RETRY_PLACING if self._unplaced else None
+
+    def tick(self) -> None:
+        self._place_all()
+
+    def _round(self, letters: list[Any]) -> None:
+        turn = Turn(self._shadows, self._node, self._now_ms())
+        for letter in letters:
+            self._gather(letter, turn)
+        if turn.writes:
+            error = self._commit(turn)
+            if error is not None:
+                logger.error("device twins could not be saved: %s", error)
+                turn = self._undo(turn, letters)
+        self._send(turn)
+
+    def _gather(self, letter: Any, turn: Turn) -> None:
+        if isinstance(letter, Arrived):
+            matched = topics.match(letter.topic)
+            if matched is not None:
+                requests.handle(matched, letter, turn)
+        elif isinstance(letter, Message):
+            orders.handle(letter, turn)
+        elif isinstance(letter, BusRestored):
+            for shadow in self._shadows.values():
+                requests.say_delta(shadow, turn)
+        elif isinstance(letter, LinkChanged) and letter.connected and not letter.ledger:
+            turn.to_cloud.append(self._ask_for_members(turn.now_ms))
+
+    def _commit(self, turn: Turn) -> StoreError | None:
+        """Wait for the disk (the one thing a loop waits for), as long as it takes: an unknown outcome would leave memory and store apart."""
+        outcome: list[StoreError | None] = []
+        finished = threading.Event()
+
+        def done(error: StoreError | None) -> None:
+            outcome.append(error)
+            finished.set()
+
+        try:
+            self._database.write(turn.save, done)
+        except StoreError as exc:
+            return exc
+        finished.wait()
+        return outcome[0]
+
+    def _undo(self, failed: Turn, letters: list[Any]) -> Turn:
+        """Memory as the store has it, and a turn that answers 500. Messages of the cloud get no answer: it says them again."""
+        for device in failed.touched:
+            found, attributes, held = self._database.read(lambda tx, device=device: twins.load_device(tx, device))
+            self._shadows.pop(device, None)
+            if found is not None:
+                self._shadows.update(rows.shadows([found], attributes, held))
+        turn = Turn(self._shadows, self._node, failed.now_ms)
+        for letter in letters:
+            if isinstance(letter, Arrived):
+                matched = topics.match(letter.topic)
+                if matched is not None:
+                    requests.refuse_unsaved(matched, letter, turn)
+            elif not isinstance(letter, Message):
+                self._gather(letter, turn)
+        return turn
+
+    def _send(self, turn: Turn) -> None:
+        for warning in turn.warnings:
+            logger.warning("%s", warning)
+        if turn.publishes:
+            self._unplaced.append((ModuleName.EVENTBUS, PublishAll(tuple(turn.publishes))))
+        for message in turn.to_cloud:
+            self._unplaced.append((ModuleName.EDGEHUB, message))
+        if turn.owes:
+            self._unplaced.append((ModuleName.EDGEHUB, OutboxChanged()))
+        self._place_all()
+
+    def _place_all(self) -> bool:
+        """Hand over what is owed to other modules, in order. False: one of them has no room now."""
+        while self._unplaced:
+            name, letter = self._unplaced[0]
+            if not self._switchboard.send(name, letter) and name in self._switchboard.lengths():
+                return False
+            self._unplaced.popleft()
+        return True
+
+    def _ask_for_members(self, now_ms: int) -> Message:
+        """KubeEdge's question on connect (contract 6.6); in ledger mode the inventory takes its place."""
+        content = {
+            "event_type": "group_membership_event",
+            "event_id": "123",
+            "group_id": self._node,
+            "operation": "detail",
+            "timestamp": now_ms,
+        }
+        return new_message(
+            source=Source.TWIN,
+            group=Group.RESOURCE,
+            operation=Operation.GET,
+            resource=MEMBERSHIP_DETAIL,
+            now_ms=now_ms,
+            content=to_text(content),
+        )

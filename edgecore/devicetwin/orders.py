@@ -1,0 +1,141 @@
+"""What the cloud says about devices (contract 5.3, 6.6; P6), taken into a turn. No I/O.
+
+A message with a resourceversion comes from a Bramble cloud: its effect is saved before it is acknowledged. KubeEdge's have none and are not.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+
+from edgecore.devicetwin import documents, membership
+from edgecore.devicetwin.membership import Joined
+from edgecore.devicetwin.requests import say_delta
+from edgecore.devicetwin.shadow import Shadow
+from edgecore.devicetwin.sync import Synced, merge_sync
+from edgecore.devicetwin.turn import Turn
+from viaduct import topics
+from viaduct.device import Device
+from viaduct.deviceparse import parse_membership, parse_membership_detail, parse_twin_sync
+from viaduct.errors import MalformedPayload, MalformedResource
+from viaduct.message import Message, acknowledge, new_message
+from viaduct.resource import MEMBERSHIP, MEMBERSHIP_DETAIL, parse_device_resource
+from viaduct.vocabulary import Operation, Source
+
+
+def handle(message: Message, turn: Turn) -> None:
+    """Take one message of group ``twin`` into ``turn``, with its acknowledgement where the cloud waits for one."""
+    ledger = bool(message.header.resource_version)
+    try:
+        known = _take(message, turn, ledger)
+    except (MalformedPayload, MalformedResource) as fault:
+        turn.warnings.append(f"{message.route.resource}: {fault}")
+        if ledger:
+            turn.to_cloud.append(_refusal(message, str(fault), turn.now_ms))
+        return
+    if not known:
+        turn.warnings.append(f"{message.route.operation} {message.route.resource!r} from the cloud: not understood")
+    if ledger:
+        turn.to_cloud.append(acknowledge(message, now_ms=turn.now_ms))
+
+
+def _take(message: Message, turn: Turn, ledger: bool) -> bool:
+    resource = message.route.resource
+    if resource == MEMBERSHIP:
+        _change_members(message, turn, ledger)
+    elif resource == MEMBERSHIP_DETAIL:
+        _match_members(message, turn, ledger)
+    elif parse_device_resource(resource)[1] == "twin/cloud_updated":
+        _sync(parse_device_resource(resource)[0], message, turn, ledger)
+    else:
+        return False
+    return True
+
+
+def _change_members(message: Message, turn: Turn, ledger: bool) -> None:
+    content = parse_membership(message.content)
+    turn.warnings.extend(f"membership: {text}" for text in content.refused)
+    for device in content.added:
+        _join(device, message, turn, ledger)
+    for device in content.removed:
+        shadow = turn.shadows.get(device.id)
+        if shadow is not None and not membership.is_another(shadow, device):
+            _remove(device.id, turn)
+
+
+def _match_members(message: Message, turn: Turn, ledger: bool) -> None:
+    content = parse_membership_detail(message.content)
+    turn.warnings.extend(f"membership/detail: {text}" for text in content.refused)
+    for device in content.added:
+        _join(device, message, turn, ledger)
+    if not content.refused:
+        for name in membership.not_listed(turn.shadows, content.added):
+            _remove(name, turn)
+
+
+def _join(device: Device, message: Message, turn: Turn, ledger: bool) -> None:
+    shadow = turn.shadows.get(device.id)
+    version = message.header.resource_version
+    if shadow is not None and membership.is_superseded(shadow, device, version):
+        return
+    if shadow is not None and membership.is_another(shadow, device):
+        _remove(device.id, turn)
+        shadow = None
+    joined = membership.join(shadow, device, version=version, now_ms=turn.now_ms, ledger=ledger)
+    _keep(joined, shadow, turn)
+    if not joined.known:
+        turn.say(topics.membership_updated(turn.node), documents.member_added(str(uuid.uuid4()), joined.shadow, turn.now_ms))
+    elif joined.attributes:
+        turn.say(topics.device_updated(device.id), documents.attributes_updated("", joined.attributes, turn.now_ms))
+    _announce(joined.shadow, joined.synced, turn)
+
+
+def _keep(joined: Joined, before: Shadow | None, turn: Turn) -> None:
+    gone = [name for name, change in joined.attributes.items() if change is None]
+    turn.keep_device(joined.shadow, gone_attributes=gone)
+    turn.change_twins(joined.shadow, joined.synced.changes, report=False)
+    if before is not None:
+        turn.report(before.id, joined.synced.rejected)
+
+
+def _sync(device: str, message: Message, turn: Turn, ledger: bool) -> None:
+    update = parse_twin_sync(message.content)
+    turn.warnings.extend(f"{message.route.resource}: {text}" for text in update.refused)
+    shadow = turn.shadows.get(device)
+    sent = Device(device, uid=update.uid)
+    if shadow is None or membership.is_another(shadow, sent):
+        turn.warnings.append(f"{message.route.resource}: {documents.NO_DEVICE}")
+        return
+    if membership.is_superseded(shadow, sent, message.header.resource_version):
+        return
+    synced = merge_sync(shadow.twins, update.twins, now_ms=turn.now_ms, ledger=ledger)
+    if ledger:
+        shadow = replace(shadow, uid=update.uid or shadow.uid, version=message.header.resource_version)
+        turn.keep_device(shadow)
+    shadow = turn.change_twins(shadow, synced.changes, report=False)
+    turn.report(device, synced.rejected)
+    _announce(shadow, synced, turn, event_id=update.event_id)
+
+
+def _announce(shadow: Shadow, synced: Synced, turn: Turn, *, event_id: str = "") -> None:
+    turn.warnings.extend(f"device {shadow.id}: {text}" for text in synced.skipped)
+    if synced.changes:
+        turn.say(topics.twin_update_document(shadow.id), documents.document(event_id, synced.changes, turn.now_ms))
+        say_delta(turn.shadows[shadow.id], turn)
+
+
+def _remove(device: str, turn: Turn) -> None:
+    turn.remove_device(device)
+    turn.say(topics.membership_updated(turn.node), documents.member_removed(str(uuid.uuid4()), device, turn.now_ms))
+
+
+def _refusal(message: Message, reason: str, now_ms: int) -> Message:
+    return new_message(
+        source=Source.TWIN,
+        group=message.route.group,
+        operation=Operation.ERROR,
+        resource=message.route.resource,
+        now_ms=now_ms,
+        content={"code": documents.BAD_REQUEST, "reason": reason, "retry": False},
+        parent_msg_id=message.id,
+    )
