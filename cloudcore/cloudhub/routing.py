@@ -1,0 +1,70 @@
+"""What a node's message is and which controller takes it (contract 2.6, 4.2, 5.4)."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from cloudcore.errors import Refused
+from viaduct.errors import MalformedResource
+from viaduct.message import Message
+from viaduct.resource import MEMBERSHIP_DETAIL, parse_device_resource, parse_resource
+from viaduct.vocabulary import Group, Operation, Source
+
+
+class Target(Enum):
+    """The controllers that take what nodes say."""
+
+    EDGE = "edgecontroller"
+    DEVICE = "devicecontroller"
+
+
+class Kind(Enum):
+    """What the hub itself sees in a frame before anyone else does."""
+
+    KEEPALIVE = "keepalive"
+    ACKNOWLEDGEMENT = "acknowledgement"
+    REFUSAL = "refusal"
+    INVENTORY = "inventory"
+    REPORT = "report"
+
+
+_BY_OPERATION = {
+    Operation.KEEPALIVE: Kind.KEEPALIVE,
+    Operation.RESPONSE: Kind.ACKNOWLEDGEMENT,
+    Operation.INVENTORY: Kind.INVENTORY,
+}
+
+
+def kind_of(message: Message) -> Kind:
+    """By operation. Every ``response`` is an acknowledgement, also one that nobody waits for (contract 2.6 step 4)."""
+    if message.route.operation == Operation.ERROR:
+        return Kind.REFUSAL
+    return _BY_OPERATION.get(message.route.operation, Kind.REPORT)  # type: ignore[call-overload,no-any-return]
+
+
+def target_of(message: Message) -> Target:
+    """The controller for a report or question.
+
+    Raises:
+        Refused: the resource is outside the grammar of its controller, or nobody takes such messages.
+    """
+    if not message.route.operation:
+        raise Refused("route.operation: is empty")
+    if message.route.group == Group.USER:
+        raise Refused("route.group: nothing in this cloud listens to messages of the group 'user'", code=501)
+    try:
+        if message.route.source == Source.TWIN:
+            if message.route.resource != MEMBERSHIP_DETAIL:
+                parse_device_resource(message.route.resource)
+            return Target.DEVICE
+        parse_resource(message.route.resource)
+    except MalformedResource as exc:
+        raise Refused(f"route.resource: {exc}") from exc
+    return Target.EDGE
+
+
+def lane_of(message: Message) -> str:
+    """What must stay in order: one device, or one resource (D3)."""
+    if message.route.source == Source.TWIN:
+        return "/".join(message.route.resource.split("/", 2)[:2])
+    return message.route.resource
