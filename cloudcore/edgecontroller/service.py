@@ -3,6 +3,101 @@
     EdgeController(kube, pods=…, nodes=…, configmaps=…, secrets=…, downlink=hub, now=utc_clock, noticed=sync.notice)
 
 ``pods`` … ``secrets`` are informers (``cloudcore.cluster.Informer``). ``await start()`` waits until their caches are filled; let no node
-connect before it returns, because a node is told to drop what nobody owes it. ``await stop()`` ends the lease task. An ``Uplink``, and
+connect before it returns, because a node is told to drop what nobody owes it. ``await stop()`` ends its tasks. An ``Uplink``, and
 ``may_read(node, resource)`` is what CloudHub's admission asks.
+
+Services, endpoints and pod lists, which KubeEdge pushes to every node for EdgeMesh, are not sent.
 """
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+
+from cloudcore.cluster import Clock, Cluster, Informer
+from cloudcore.edgecontroller.downstream import Downstream
+from cloudcore.edgecontroller.endings import Endings
+from cloudcore.edgecontroller.leases import Leases
+from cloudcore.edgecontroller.upstream import Upstream
+from cloudcore.errors import KubeUnreachable, Refused
+from cloudcore.ports import Downlink, Owed
+from viaduct.errors import MalformedResource
+from viaduct.message import Message
+
+
+class EdgeController:
+    def __init__(
+        self,
+        kube: Cluster,
+        *,
+        pods: Informer,
+        nodes: Informer,
+        configmaps: Informer,
+        secrets: Informer,
+        downlink: Downlink,
+        now: Clock,
+        noticed: Callable[[str], None] = lambda node: None,
+    ) -> None:
+        self._informers = (pods, nodes, configmaps, secrets)
+        self._downstream = Downstream(pods=pods, configmaps=configmaps, secrets=secrets, downlink=downlink, now=now, noticed=noticed)
+        self._endings = Endings(kube)
+        self._upstream = Upstream(
+            kube, pods=pods, nodes=nodes, downstream=self._downstream, downlink=downlink, endings=self._endings, now=now
+        )
+        self._leases = Leases(kube, nodes=nodes, now=now)
+        self._pods = pods
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        self._downstream.follow()
+        self._pods.follow(lambda old, new: self._endings.look_at(new) if new is not None else None)
+        self._tasks = [
+            asyncio.create_task(self._leases.run(), name="leases of nodes"),
+            asyncio.create_task(self._endings.run(), name="ended pods"),
+        ]
+        for informer in self._informers:
+            await informer.synced.wait()
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def owed(self, node: str) -> Iterable[Owed]:
+        """Raises KubeUnreachable before the caches are filled: an empty answer would empty the board."""
+        self._check_synced()
+        return self._downstream.owed(node)
+
+    def holdings(self, node: str) -> Iterator[tuple[str, str, str]]:
+        """(key, uid, version) of what ``node`` should hold; as ``owed``, without the messages."""
+        self._check_synced()
+        return self._downstream.holdings(node)
+
+    def owed_one(self, node: str, key: str) -> Owed | None:
+        return self._downstream.owed_one(node, key)
+
+    def removal(self, node: str, key: str, uid: str) -> Owed | None:
+        return self._downstream.removal(key, uid)
+
+    async def take(self, node: str, message: Message) -> Message | None:
+        try:
+            return await self._upstream.take(node, message)
+        except MalformedResource as exc:
+            raise Refused(str(exc)) from exc
+
+    def may_read(self, node: str, resource: str) -> bool:
+        try:
+            return self._upstream.may_read(node, resource)
+        except MalformedResource:
+            return False
+
+    def node_changed(self, node: str, connected: bool) -> None:
+        if connected:
+            self._leases.alive(node)
+        else:
+            self._leases.gone(node)
+
+    def _check_synced(self) -> None:
+        for informer in self._informers:
+            if not informer.synced.is_set():
+                raise KubeUnreachable("the objects of the cluster are not listed yet")

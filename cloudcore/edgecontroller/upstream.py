@@ -1,0 +1,232 @@
+"""What nodes report and ask (contract 4.2, 4.4, 4.5). Every method returns once the API server has accepted the write (D1)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from cloudcore.cluster import Clock, Cluster, Informer, as_number, epoch_ms, identity, version_of
+from cloudcore.edgecontroller import nodestatus, podstatus
+from cloudcore.edgecontroller.downstream import Downstream
+from cloudcore.edgecontroller.endings import Endings
+from cloudcore.edgecontroller.interest import Ref
+from cloudcore.edgecontroller.podstatus import PodReport
+from cloudcore.edgecontroller.translate import content_of, removed_by_name
+from cloudcore.errors import KubeAlreadyExists, KubeConflict, KubeNotFound, Refused
+from cloudcore.kube.resources import (
+    CONFIGMAPS,
+    ENDPOINTS,
+    NODES,
+    PERSISTENT_VOLUME_CLAIMS,
+    PERSISTENT_VOLUMES,
+    PODS,
+    SECRETS,
+    SERVICES,
+    Resource,
+)
+from cloudcore.ports import Downlink, JsonObject
+from viaduct.message import Message, reply_to
+from viaduct.resource import ResourcePath, parse_resource
+from viaduct.vocabulary import DELIVERED, Operation, ResourceType
+
+logger = logging.getLogger(__name__)
+
+_ATTEMPTS = 8
+
+_ASKABLE: dict[str, Resource] = {
+    ResourceType.CONFIGMAP: CONFIGMAPS,
+    ResourceType.SECRET: SECRETS,
+    ResourceType.SERVICE: SERVICES,
+    ResourceType.ENDPOINTS: ENDPOINTS,
+    ResourceType.PERSISTENTVOLUME: PERSISTENT_VOLUMES,
+    ResourceType.PERSISTENTVOLUMECLAIM: PERSISTENT_VOLUME_CLAIMS,
+    ResourceType.NODE: NODES,
+}
+
+
+class Upstream:
+    def __init__(
+        self, kube: Cluster, *, pods: Informer, nodes: Informer, downstream: Downstream, downlink: Downlink, endings: Endings, now: Clock
+    ) -> None:
+        self._kube = kube
+        self._pods = pods
+        self._nodes = nodes
+        self._downstream = downstream
+        self._downlink = downlink
+        self._endings = endings
+        self._now = now
+
+    async def take(self, node: str, message: Message) -> Message | None:
+        path = parse_resource(message.route.resource)
+        match path.type, message.route.operation:
+            case ResourceType.PODSTATUS, Operation.UPDATE | Operation.INSERT:
+                await self._take_pod_statuses(node, path, message.content)
+                return None
+            case ResourceType.NODESTATUS, Operation.INSERT:
+                return await self._register(node, path, message)
+            case ResourceType.NODESTATUS, Operation.UPDATE:
+                return await self._take_node_status(node, path, message)
+            case ResourceType.NODE, Operation.UPDATE:
+                return await self._annotate(node, path, message)
+            case kind, Operation.QUERY if kind in _ASKABLE:
+                return await self._answer(node, path, message)
+        raise Refused(f"{message.route.operation or 'no operation'} of {path.type} is not something that a node can ask", code=405)
+
+    def may_read(self, node: str, resource: str) -> bool:
+        """Whether ``resource`` is its own Node or something that its pods name (X2)."""
+        path = parse_resource(resource)
+        if path.type == ResourceType.NODE:
+            return path.name == node
+        if path.type == ResourceType.PERSISTENTVOLUME:
+            return bool(path.name)
+        return self._downstream.interest.needs(node, Ref(path.type, path.namespace, path.name))
+
+    async def _take_pod_statuses(self, node: str, path: ResourcePath, content: Any) -> None:
+        value = _json(content)
+        reports = [podstatus.pod_report(value, name=path.name)] if path.name else podstatus.pod_reports(value)
+        refused: list[Refused] = []
+        for report in reports:
+            try:
+                await self._take_pod_status(node, path.namespace, report)
+            except Refused as exc:
+                refused.append(exc)
+                logger.warning("status of pod %s/%s from %s: %s", path.namespace, report.name, node, exc.reason)
+        if len(refused) == 1 and len(reports) == 1:
+            raise refused[0]
+
+    async def _take_pod_status(self, node: str, namespace: str, report: PodReport) -> None:
+        """Lay it over the newest pod; where another wrote in between, read again. First try with the cache: it is mostly right."""
+        pod = self._pods.get(namespace, report.name)
+        for _ in range(_ATTEMPTS):
+            if pod is None or not podstatus.is_same(pod, report, node):
+                pod = await self._read(PODS, namespace, report.name)
+                if pod is None or not podstatus.is_same(pod, report, node):
+                    self._set_right(node, namespace, report, pod)
+                    return
+            merged = podstatus.merged_pod(pod, report, self._now())
+            try:
+                if merged is not None:
+                    pod = await self._kube.update(PODS, namespace, merged, subresource="status")
+                self._endings.look_at(pod)
+                return
+            except KubeConflict:
+                pod = await self._read(PODS, namespace, report.name)
+            except KubeNotFound:
+                pod = None
+        raise KubeConflict(f"status of pod {namespace}/{report.name}: changed {_ATTEMPTS} times while it was written", code=409)
+
+    def _set_right(self, node: str, namespace: str, report: PodReport, pod: JsonObject | None) -> None:
+        """The node speaks of a pod that is not (or no more) its own: tell it what it should hold under that name."""
+        path = ResourcePath(namespace, ResourceType.POD, report.name)
+        owed = self._downstream.owed_one(node, str(path))
+        if owed is None or (pod is None and owed.uid == report.uid):
+            owed = removed_by_name(path, report.uid, now_ms=epoch_ms(self._now()))
+        logger.info("%s reports pod %s/%s (%s), which it should not hold", node, namespace, report.name, report.uid)
+        self._downlink.offer(node, owed)
+
+    async def _register(self, node: str, path: ResourcePath, message: Message) -> Message:
+        report = nodestatus.node_report(_json(message.content))
+        _check_own(node, path)
+        current = await self._read(NODES, "", node)
+        if current is None:
+            try:
+                current = await self._kube.create(NODES, "", nodestatus.registered_node(node, report))
+                logger.info("node %s is registered", node)
+            except KubeAlreadyExists:
+                current = await self._kube.get(NODES, "", node)
+        current = await self._change_node(current, lambda known: nodestatus.relabelled(known, report))
+        await self._write_node_status(node, current, report.status)
+        return self._done(path, message, "")
+
+    async def _take_node_status(self, node: str, path: ResourcePath, message: Message) -> Message:
+        report = nodestatus.node_report(_json(message.content))
+        _check_own(node, path)
+        current = self._nodes.get("", node) or await self._read(NODES, "", node)
+        if current is None:
+            raise Refused(f"node {node} is not registered", code=404)
+        written = await self._write_node_status(node, current, report.status)
+        return self._done(path, message, version_of(written))
+
+    async def _write_node_status(self, node: str, current: JsonObject, status: JsonObject) -> JsonObject:
+        for _ in range(_ATTEMPTS):
+            try:
+                return await self._kube.update(NODES, "", nodestatus.merged_node(current, status, self._now()), subresource="status")
+            except KubeConflict:
+                current = await self._kube.get(NODES, "", node)
+            except KubeNotFound as exc:
+                raise Refused(f"node {node} is not registered", code=404) from exc
+        raise KubeConflict(f"status of node {node}: changed {_ATTEMPTS} times while it was written", code=409)
+
+    async def _annotate(self, node: str, path: ResourcePath, message: Message) -> Message:
+        _check_own(node, path)
+        content = _json(message.content)
+        metadata = content.get("metadata") if isinstance(content, dict) else None
+        annotations = metadata.get("annotations") or {} if isinstance(metadata, dict) else None
+        if not (isinstance(annotations, dict) and all(isinstance(value, str) for value in annotations.values())):
+            raise Refused("content.metadata.annotations: expected text values")
+        current = await self._read(NODES, "", node)
+        if current is None:
+            raise Refused(f"node {node} is not registered", code=404)
+        written = await self._change_node(current, lambda known: nodestatus.annotated(known, annotations))
+        return self._object(message, written)
+
+    async def _change_node(self, current: JsonObject, change: Any) -> JsonObject:
+        for _ in range(_ATTEMPTS):
+            wanted: JsonObject | None = change(current)
+            if wanted is None:
+                return current
+            try:
+                return await self._kube.update(NODES, "", wanted)
+            except KubeConflict:
+                current = await self._kube.get(NODES, "", identity(current)[1])
+        raise KubeConflict(f"node {identity(current)[1]}: changed {_ATTEMPTS} times while it was written", code=409)
+
+    async def _answer(self, node: str, path: ResourcePath, message: Message) -> Message:
+        """The object, or a refusal with code 404, never silence (bug C10)."""
+        if not path.name:
+            raise Refused(f"{path}: name one object")
+        if not self.may_read(node, message.route.resource):
+            raise Refused(f"{path}: no pod of node {node} names it", code=403)
+        resource = _ASKABLE[path.type]
+        found = await self._read(resource, path.namespace if resource.namespaced else "", path.name)
+        if found is None:
+            raise Refused(f"{path} is not found", code=404)
+        if path.type == ResourceType.PERSISTENTVOLUME and not self._claimed(node, found):
+            raise Refused(f"{path}: no claim of a pod of node {node} is bound to it", code=403)
+        return self._object(message, found)
+
+    def _claimed(self, node: str, volume: JsonObject) -> bool:
+        claim = (volume.get("spec") or {}).get("claimRef") or {}
+        ref = Ref(ResourceType.PERSISTENTVOLUMECLAIM, str(claim.get("namespace")), str(claim.get("name")))
+        return self._downstream.interest.needs(node, ref)
+
+    async def _read(self, resource: Resource, namespace: str, name: str) -> JsonObject | None:
+        try:
+            return await self._kube.get(resource, namespace, name)
+        except KubeNotFound:
+            return None
+
+    def _done(self, path: ResourcePath, message: Message, version: str) -> Message:
+        """Contract 4.2: the answer to a node status speaks of the Node."""
+        answer = reply_to(message, DELIVERED, now_ms=epoch_ms(self._now()), resource_version=version)
+        return answer.with_resource(str(ResourcePath(path.namespace, ResourceType.NODE, path.name)))
+
+    def _object(self, message: Message, obj: JsonObject) -> Message:
+        version = version_of(obj) if as_number(version_of(obj)) else ""
+        return reply_to(message, content_of(obj), now_ms=epoch_ms(self._now()), resource_version=version)
+
+
+def _check_own(node: str, path: ResourcePath) -> None:
+    if path.name != node:
+        raise Refused(f"{path}: node {node} speaks only for itself", code=403)
+
+
+def _json(content: Any) -> Any:
+    """KubeEdge sends some contents as text that holds JSON (contract 1.1)."""
+    if not isinstance(content, str):
+        return content
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as exc:
+        raise Refused(f"content: not JSON: {exc}") from exc
