@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from urllib.parse import urlsplit
 
 _NODE_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})/?$")
 _HOST = re.compile(r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$")
 
 
@@ -67,9 +67,6 @@ def optional_unix_socket(value: str) -> str | None:
 
 
 def _splits(url: str) -> bool:
-    """A host and a port in range are there, and neither user, query nor blank."""
-    try:
-        parts = urlsplit(url)
-        return bool(parts.hostname and parts.port and not parts.username and not parts.query) and not any(c.isspace() for c in url)
-    except ValueError:
-        return False
+    """``scheme://host:port`` and nothing else, the port in range."""
+    found = _URL.match(url)
+    return found is not None and 0 < int(found["port"]) <= 65535
