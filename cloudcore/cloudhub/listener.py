@@ -6,20 +6,18 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from aiohttp import WSMsgType, web
 
 from cloudcore.cloudhub.entry import TurnedAway, Visitor, visitor_of
+from cloudcore.cloudhub.tlsserver import TLSServer
 from viaduct.codec import MAX_FRAME_BYTES
 from viaduct.handshake import HEADER_MODES
 
 logger = logging.getLogger(__name__)
 
-_HANDSHAKE_SECONDS = 15.0
 _REQUEST_SECONDS = 15.0
 _CLOSE_SECONDS = 3.0
-_BACKLOG = 4096
 
 
 class Socket:
@@ -71,50 +69,21 @@ class Listener:
     def __init__(self, admit: Admit, serve: Serve, *, request_seconds: float = _REQUEST_SECONDS) -> None:
         self._admit = admit
         self._serve = serve
-        self._request_seconds = request_seconds
-        self._silent: set[Any] = set()
-        self._server: asyncio.Server | None = None
-        self._runner: web.AppRunner | None = None
-
-    async def start(self, host: str, port: int, context: ssl.SSLContext) -> int:
-        """Listen; returns the port (``port`` 0: any free one).
-
-        Raises:
-            OSError: the address is taken or not ours.
-        """
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=5.0)
-        await self._runner.setup()
-        self._server = await asyncio.get_running_loop().create_server(
-            self._protocol, host, port, ssl=context, ssl_handshake_timeout=_HANDSHAKE_SECONDS, backlog=_BACKLOG
-        )
-        address = self._server.sockets[0].getsockname()
-        logger.info("hub listens on %s port %d", host, address[1])
-        return int(address[1])
+        self._server = TLSServer(application, silent_seconds=request_seconds)
+
+    async def start(self, host: str, port: int, context: ssl.SSLContext) -> int:
+        """Listen; returns the port. Raises: OSError: the address is taken or not ours."""
+        bound = await self._server.start(host, port, context)
+        logger.info("hub listens on %s port %d", host, bound)
+        return bound
 
     async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-    def _protocol(self) -> asyncio.Protocol:
-        """A connection that presents a certificate and then never asks for anything is cut off: aiohttp has no limit for that."""
-        assert self._runner is not None and self._runner.server is not None
-        protocol = self._runner.server()
-        self._silent.add(protocol)
-        asyncio.get_running_loop().call_later(self._request_seconds, self._cut_off, protocol)
-        return protocol
-
-    def _cut_off(self, protocol: Any) -> None:
-        if protocol in self._silent:
-            self._silent.discard(protocol)
-            if protocol.transport is not None:
-                protocol.transport.abort()
+        await self._server.stop()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        self._silent.discard(request.protocol)
+        self._server.heard(request)
         certificate = request.transport.get_extra_info("peercert") if request.transport else None
         try:
             visitor = visitor_of(certificate, request.headers)

@@ -46,8 +46,11 @@ class Upstream:
         try:
             target = routing.target_of(message)
             admission.check(node, message, self._may_read)
+            taker = self._takers.get(target)
+            if taker is None:
+                raise Refused(f"modules.{target.value}.enable: is off in this CloudCore", code=501)
             async with asyncio.timeout(self._limit):
-                answer = await self._takers[target].take(node, message)
+                answer = await taker.take(node, message)
         except Refused as exc:
             return self._decline(node, mode, message, exc.code, exc.reason, retry=False)
         except KubeInvalid as exc:
