@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from demo.parts import Died, remove_containers, unmount_below
 from demo.stage import Failed, answers, stop_left_over
-from demo.steps import NODE, TOP, Demo, remove_containers, unmount_below
+from demo.steps import NODE, TOP, Demo
 
 FOLDER = TOP / ".demo"
 
@@ -72,13 +73,14 @@ def play(*, once: bool) -> int:
             started = time.monotonic()
             print(f"      {step()}  ({time.monotonic() - started:.1f} s)", flush=True)
         if not once:
-            ports = vars(demo.ports)
-            print(NEXT.format(kubeconfig=demo.kubeconfig, folder=demo.folder, python=sys.executable, **ports), flush=True)
+            places = {"kubeconfig": demo.site.kubeconfig, "folder": demo.folder, "python": sys.executable}
+            ports = {"web": demo.web_port, "modbus": demo.modbus_port, "mqtt": demo.board.mqtt}
+            print(NEXT.format(**places, **ports), flush=True)
             threading.Event().wait()
     except KeyboardInterrupt:
         print("\nEnding …")
         code = 130 if once else 0
-    except (Failed, SystemExit, OSError) as exc:
+    except (Failed, Died, OSError) as exc:
         print(f"\nFAILED at step “{name}”: {exc}", file=sys.stderr)
         keep_logs(demo.folder)
         code = 1
@@ -95,7 +97,7 @@ def clean_up_left_over() -> list[str]:
     if not FOLDER.exists():
         return []
     names = stop_left_over(FOLDER)
-    remove_containers(("podman",), NODE)
+    remove_containers(NODE)
     unmount_below(FOLDER)
     shutil.rmtree(FOLDER, ignore_errors=True)
     return names or ["files"]

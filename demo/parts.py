@@ -1,0 +1,223 @@
+"""A site and a board on this machine, as real processes on loopback: for the demo, the system tests and the bench."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from demo.stage import BIN, Failed, Running, Stage, answers, free_port, run, wait_for
+
+T = TypeVar("T")
+
+SITE_CONFIG = """\
+apiVersion: edgesite.config.kubeedge.io/v1alpha1
+kind: EdgeSite
+apiServer:
+  address: 127.0.0.1
+  port: {api}
+  dataDir: {folder}/site
+  kubeConfig: {folder}/kubeconfig
+modules:
+  cloudHub:
+    websocket: {{address: 127.0.0.1, port: {hub}}}
+    https: {{address: 127.0.0.1, port: {https}}}
+"""
+
+BOARD_CONFIG = """\
+apiVersion: edgecore.config.kubeedge.io/v1alpha1
+kind: EdgeCore
+database:
+  dataSource: {folder}/edgecore.db
+modules:
+  edged:
+    hostnameOverride: {node}
+    rootDirectory: {folder}/edged
+  edgeHub:
+    httpServer: https://127.0.0.1:{https}
+    tlsCaFile: {folder}/ca.crt
+    tlsCertFile: {folder}/edge.crt
+    tlsPrivateKeyFile: {folder}/edge.key
+    websocket: {{server: "127.0.0.1:{hub}"}}
+  eventBus:
+    mqttMode: 0
+    mqttServerInternal: tcp://127.0.0.1:{mqtt}
+"""
+
+
+@dataclass
+class Site:
+    """edgesite: the Kubernetes API and CloudCore in one process."""
+
+    stage: Stage
+    api: int = field(default_factory=lambda: free_port(6443))
+    hub: int = field(default_factory=lambda: free_port(10000))
+    https: int = field(default_factory=lambda: free_port(10002))
+    process: Running | None = None
+
+    @property
+    def folder(self) -> Path:
+        return self.stage.folder
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.folder / "kubeconfig"
+
+    def start(self) -> None:
+        """Returns when the API is ready, the CRDs are there and both of CloudCore's ports accept connections."""
+        config = self.folder / "edgesite.yaml"
+        config.write_text(SITE_CONFIG.format(folder=self.folder, api=self.api, hub=self.hub, https=self.https))
+        self.process = self.stage.start("edgesite", BIN / "edgesite", "--config", config)
+        self.wait("the Kubernetes API", lambda: self.kubeconfig.exists() and self.kubectl("get", "--raw", "/readyz") == "ok")
+        self.wait("the CRDs of devices", lambda: "devicemodels" in self.kubectl("api-resources", "--api-group=devices.kubeedge.io"))
+        self.wait("enrolment and the hub", lambda: answers(self.https) and answers(self.hub))
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.stop()
+            self.stage.forget(self.process)
+            self.process = None
+
+    def token(self) -> str:
+        """A one-time join token, good for an hour."""
+        made = run(BIN / "cloudcore", "token", "create", "--ttl", "1h", "--one-time", "--kubeconfig", self.kubeconfig)
+        return made.split()[-1]
+
+    def kubectl(self, *arguments: str | Path, stdin: str | None = None) -> str:
+        own = ("--kubeconfig", self.kubeconfig, "--cache-dir", self.folder / "kubectl-cache", "--request-timeout=20s")
+        return run("kubectl", *own, *arguments, stdin=stdin)
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        return dict(json.loads(self.kubectl("get", kind, name, "-o", "json")))
+
+    def pods(self, selector: str = "") -> list[dict[str, Any]]:
+        chosen = ("-l", selector) if selector else ()
+        return list(json.loads(self.kubectl("get", "pods", *chosen, "-o", "json"))["items"])
+
+    def reported(self, device: str, name: str) -> str:
+        """The reported value of a property, "" where there is none."""
+        twins = self.get("device", device).get("status", {}).get("twins", [])
+        return next((str(twin.get("reported", {}).get("value", "")) for twin in twins if twin["propertyName"] == name), "")
+
+    def desire(self, device: str, name: str, value: str) -> None:
+        twins = self.get("device", device)["status"]["twins"]
+        for twin in twins:
+            if twin["propertyName"] == name:
+                twin["desired"] = {"value": value, "metadata": {"type": "int"}}
+        self.kubectl("patch", "device", device, "--type=merge", "-p", json.dumps({"status": {"twins": twins}}))
+
+    def wait(self, what: str, claim: Callable[[], T | None], *, within: float = 40.0) -> T:
+        """As ``wait_for``, but ends at once, with the log, when a process of the stage has died."""
+
+        def alive_and_true() -> T | None:
+            dead = self.stage.dead()
+            if dead is not None:
+                raise Died(f"{dead.name} ended with code {dead.process.returncode}:\n{dead.tail()}")
+            return claim()
+
+        return wait_for(what, alive_and_true, within=within)
+
+
+class Died(Exception):
+    """A process that should run has ended."""
+
+
+@dataclass
+class Board:
+    """EdgeCore with a broker of its own, enrolled at a site."""
+
+    site: Site
+    node: str
+    mqtt: int = field(default_factory=lambda: free_port(1883))
+    process: Running | None = None
+
+    @property
+    def folder(self) -> Path:
+        return self.site.folder / self.node
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "edgecore.yaml"
+
+    def join(self) -> str:
+        """Write the config and enrol; what ``edgecore join`` said."""
+        self.folder.mkdir(exist_ok=True)
+        values = {"folder": self.folder, "node": self.node, "mqtt": self.mqtt, "hub": self.site.hub, "https": self.site.https}
+        self.config.write_text(BOARD_CONFIG.format(**values))
+        return run(
+            *(BIN / "edgecore", "join", "--cloud", f"127.0.0.1:{self.site.https}", "--hub-port", str(self.site.hub)),
+            *("--token", self.site.token(), "--name", self.node, "--config", self.config),
+        )
+
+    def start(self) -> None:
+        self.process = self.site.stage.start(self.node, BIN / "edgecore", "--config", self.config)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.stop()
+            self.site.stage.forget(self.process)
+            self.process = None
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would; its Mosquitto and its Podman service may live on."""
+        if self.process is not None:
+            self.process.kill()
+            self.site.stage.forget(self.process)
+            self.process = None
+
+    def ready(self) -> dict[str, Any] | None:
+        """The Node, once its Ready condition is True."""
+        node = self.site.get("node", self.node)
+        ready = [c for c in node["status"].get("conditions", []) if c["type"] == "Ready"]
+        return node if ready and ready[0]["status"] == "True" else None
+
+    def podman(self, *arguments: str | Path, timeout: float = 180.0) -> str:
+        """A podman command through the socket of this board's engine, so that it sees what the pods see."""
+        own = self.folder / "edged" / "podman.sock"
+        return run("podman", *(("--url", f"unix://{own}") if own.exists() else ()), *arguments, timeout=timeout)
+
+    def containers(self) -> list[str]:
+        return self.podman("ps", "-aq", "--filter", f"label=io.bramble.node={self.node}").split()
+
+    def build_image(self, source: Path, tag: str) -> None:
+        """Build ``source`` with Debian's static busybox beside it."""
+        context = self.folder / "image"
+        shutil.copytree(source, context, dirs_exist_ok=True)
+        shutil.copy("/bin/busybox", context / "busybox")
+        self.podman("build", "-q", "-t", tag, context)
+        shutil.rmtree(context)
+
+    def remove_containers(self) -> None:
+        """Take away by force what EdgeCore of this node made; nothing else."""
+        remove_containers(self.node, lambda *arguments: self.podman(*arguments))
+
+
+def remove_containers(node: str, podman: Callable[..., str] = lambda *arguments: run("podman", *arguments)) -> None:
+    """Pods and containers with the label of ``node``."""
+    for listing, removal in ((("pod", "ps", "-q"), ("pod", "rm", "-f")), (("ps", "-aq"), ("rm", "-f"))):
+        quietly(lambda listing=listing, removal=removal: _remove_all(podman, node, listing, removal))
+
+
+def _remove_all(podman: Callable[..., str], node: str, listing: tuple[str, ...], removal: tuple[str, ...]) -> None:
+    found = podman(*listing, "--filter", f"label=io.bramble.node={node}").split()
+    if found:
+        podman(*removal, *found)
+
+
+def unmount_below(folder: Path) -> None:
+    """Memory-backed volumes of pods are mounts; a folder that holds one cannot be removed."""
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for mount in sorted((m for m in mounts if m.startswith(f"{folder}/")), key=len, reverse=True):
+        subprocess.run(["umount", "-l", mount], check=False, capture_output=True)
+
+
+def quietly(action: Callable[[], Any]) -> None:
+    """For cleaning up: what cannot be removed now must not keep the rest from being removed."""
+    try:
+        action()
+    except (Failed, OSError, subprocess.SubprocessError):
+        pass
