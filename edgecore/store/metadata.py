@@ -51,6 +51,11 @@ def load_type(tx: Transaction, type_: str) -> list[MetaRow]:
     return [MetaRow(*row) for row in rows]
 
 
+def load_keys(tx: Transaction) -> list[MetaRow]:
+    """Every row that came from the cloud, without its value."""
+    return [MetaRow(*row) for row in tx.execute("SELECT key, type, '', uid, version FROM meta WHERE type != 'podstatus'").fetchall()]
+
+
 def held(tx: Transaction) -> list[tuple[str, str, str]]:
     """(key, uid, version) of every object that came from the cloud with a version: what the inventory states."""
     rows: list[tuple[str, str, str]] = tx.execute("SELECT key, uid, version FROM meta WHERE version != '' ORDER BY key").fetchall()
@@ -68,6 +73,11 @@ def bury(tx: Transaction, tombstone: Tombstone) -> None:
 def load_tombstones(tx: Transaction) -> list[Tombstone]:
     rows = tx.execute("SELECT key, uid, version, deleted_ms FROM tombstone ORDER BY deleted_ms").fetchall()
     return [Tombstone(*row) for row in rows]
+
+
+def load_tombstone(tx: Transaction, key: str) -> Tombstone | None:
+    found = tx.execute("SELECT key, uid, version, deleted_ms FROM tombstone WHERE key = ?", (key,)).fetchone()
+    return Tombstone(*found) if found else None
 
 
 def unbury(tx: Transaction, key: str) -> None:
