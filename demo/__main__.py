@@ -97,7 +97,7 @@ def clean_up_left_over() -> list[str]:
     if not FOLDER.exists():
         return []
     names = stop_left_over(FOLDER)
-    remove_containers(NODE)
+    remove_containers(FOLDER / NODE)
     unmount_below(FOLDER)
     shutil.rmtree(FOLDER, ignore_errors=True)
     return names or ["files"]

@@ -7,10 +7,12 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from demo.stage import BIN, Failed, Running, Stage, answers, free_port, run, wait_for
+from edgecore.containers import labels
 
 T = TypeVar("T")
 
@@ -181,7 +183,7 @@ class Board:
         return run("podman", *(("--url", f"unix://{own}") if own.exists() else ()), *arguments, timeout=timeout)
 
     def containers(self) -> list[str]:
-        return self.podman("ps", "-aq", "--filter", f"label=io.bramble.node={self.node}").split()
+        return self.podman("ps", "-aq", "--filter", f"label={owner(self.folder)}").split()
 
     def build_image(self, source: Path, tag: str) -> None:
         """Build ``source`` with Debian's static busybox beside it."""
@@ -192,18 +194,23 @@ class Board:
         shutil.rmtree(context)
 
     def remove_containers(self) -> None:
-        """Take away by force what EdgeCore of this node made; nothing else."""
-        remove_containers(self.node, lambda *arguments: self.podman(*arguments))
+        """Take away by force what this EdgeCore made; nothing else."""
+        remove_containers(self.folder, self.podman)
 
 
-def remove_containers(node: str, podman: Callable[..., str] = lambda *arguments: run("podman", *arguments)) -> None:
-    """Pods and containers with the label of ``node``."""
+def owner(board_folder: Path) -> str:
+    """The label of every container that the EdgeCore with its files in ``board_folder`` makes."""
+    return f"{labels.INSTANCE}={labels.instance_of(str(board_folder / 'edged'))}"
+
+
+def remove_containers(board_folder: Path, podman: Callable[..., str] = partial(run, "podman")) -> None:
+    """By force, all that carries the owner's label."""
     for listing, removal in ((("pod", "ps", "-q"), ("pod", "rm", "-f")), (("ps", "-aq"), ("rm", "-f"))):
-        quietly(lambda listing=listing, removal=removal: _remove_all(podman, node, listing, removal))
+        quietly(partial(_remove_all, podman, owner(board_folder), listing, removal))
 
 
-def _remove_all(podman: Callable[..., str], node: str, listing: tuple[str, ...], removal: tuple[str, ...]) -> None:
-    found = podman(*listing, "--filter", f"label=io.bramble.node={node}").split()
+def _remove_all(podman: Callable[..., str], label: str, listing: tuple[str, ...], removal: tuple[str, ...]) -> None:
+    found = podman(*listing, "--filter", f"label={label}").split()
     if found:
         podman(*removal, *found)
 

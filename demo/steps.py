@@ -8,6 +8,7 @@ import shutil
 import time
 import urllib.error
 import urllib.request
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ class Demo:
         """Take the pods away through the front door while the site answers, then end every process, then remove every file."""
         if self.site.kubeconfig.exists() and self.stage.dead() is None:
             for kind in ("deployment", "device", "devicemodel"):
-                quietly(lambda kind=kind: self.site.kubectl("delete", kind, "--all", "--wait=false"))
+                quietly(partial(self.site.kubectl, "delete", kind, "--all", "--wait=false"))
             quietly(lambda: wait_for("the containers gone", lambda: not self.board.containers() or None, within=25))
         self.board.remove_containers()
         quietly(lambda: self.board.podman("rmi", "-f", IMAGE))
