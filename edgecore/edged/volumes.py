@@ -1,0 +1,166 @@
+"""What each volume of a pod must look like on disk, and where its mounts point. Pure."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from typing import Any
+
+from edgecore.edged.errors import ConfigProblem, VolumeProblem
+from edgecore.edged.expansion import expand
+from edgecore.edged.fields import Surroundings, field_value, resource_value
+from edgecore.edged.pod import PodPlan
+from edgecore.edged.sources import CONFIGMAP, SECRET, Documents, Source, content, volume_sources
+
+DEFAULT_MODE = 0o644
+API_ACCESS_PREFIX = "kube-api-access-"
+"""Volumes that an API server adds to every pod so that it can call back. There is no such API on a board: they are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    data: bytes
+    mode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Written by us, swapped as a whole. ``in_memory``: never on flash where that can be avoided."""
+
+    name: str
+    files: dict[str, File]
+    in_memory: bool = False
+    group: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Empty:
+    """A directory that lives as long as the pod."""
+
+    name: str
+    in_memory: bool = False
+    group: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A path of the node, of the ``kind`` that hostPath.type asks for."""
+
+    name: str
+    path: str
+    kind: str
+
+
+Volume = Files | Empty | Host
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeMount:
+    """``sub_path`` lies inside the volume and is made where it is missing."""
+
+    volume: str
+    target: str
+    sub_path: str
+    read_only: bool
+
+
+def volumes_of(plan: PodPlan, documents: Documents, around: Surroundings) -> list[Volume]:
+    """Raises:
+    VolumeProblem: a kind that a board does not have, an object that is missing, a path that leaves its volume.
+    """
+    entries = [entry for entry in plan.spec.get("volumes") or [] if not str(entry.get("name", "")).startswith(API_ACCESS_PREFIX)]
+    return [_volume(entry, plan, documents, around) for entry in entries]
+
+
+def mounts_of(container: dict[str, Any], plan: PodPlan, variables: dict[str, str]) -> list[VolumeMount]:
+    """Raises:
+    VolumeProblem: an unknown volume, a path that is not absolute or leaves its volume.
+    """
+    known = {str(entry.get("name")) for entry in plan.spec.get("volumes") or []}
+    mounts = []
+    for entry in container.get("volumeMounts") or []:
+        volume, target = str(entry.get("name", "")), str(entry.get("mountPath", ""))
+        if volume.startswith(API_ACCESS_PREFIX):
+            continue
+        if volume not in known:
+            raise VolumeProblem(f'volumeMounts: no volume is named "{volume}"')
+        if not target.startswith("/") or ".." in target.split("/"):
+            raise VolumeProblem(f"volumeMounts: mountPath {target!r}: expected an absolute path without '..'")
+        sub_path = str(entry.get("subPath") or "") or expand(str(entry.get("subPathExpr") or ""), variables)
+        mounts.append(VolumeMount(volume, target, inner_path(sub_path) if sub_path else "", bool(entry.get("readOnly"))))
+    return mounts
+
+
+def inner_path(path: str) -> str:
+    """Raises:
+    VolumeProblem: absolute, empty, or with a ``..``.
+    """
+    if not path or path.startswith("/") or ".." in path.split("/") or "\0" in path or path.split("/")[0].startswith(".."):
+        raise VolumeProblem(f"path {path!r}: expected a relative path without '..'")
+    return posixpath.normpath(path)
+
+
+def _volume(entry: dict[str, Any], plan: PodPlan, documents: Documents, around: Surroundings) -> Volume:
+    name = str(entry.get("name", ""))
+    if "/" in name or name.startswith(".") or not name:
+        raise VolumeProblem(f"volume {name!r}: the name is not usable")
+    group = (plan.spec.get("securityContext") or {}).get("fsGroup")
+    if (empty := entry.get("emptyDir")) is not None:
+        return Empty(name, in_memory=empty.get("medium") == "Memory", group=group)
+    if (host := entry.get("hostPath")) is not None:
+        path = str(host.get("path", ""))
+        if not path.startswith("/") or ".." in path.split("/"):
+            raise VolumeProblem(f"volume {name}: hostPath {path!r}: expected an absolute path without '..'")
+        return Host(name, path, str(host.get("type") or ""))
+    if not any(entry.get(kind) is not None for kind in ("configMap", "secret", "downwardAPI", "projected")):
+        kinds = ", ".join(sorted(key for key in entry if key != "name")) or "none"
+        raise VolumeProblem(f"volume {name}: kind {kinds} is not supported on this node")
+    return _files(name, entry, plan, documents, around, group)
+
+
+def _files(name: str, entry: dict[str, Any], plan: PodPlan, documents: Documents, around: Surroundings, group: int | None) -> Files:
+    parts = volume_sources(entry)
+    whole: dict[str, Any] = next(
+        (entry[kind] for kind in ("configMap", "secret", "downwardAPI", "projected") if entry.get(kind) is not None), {}
+    )
+    mode = int(whole.get("defaultMode") or DEFAULT_MODE)
+    files: dict[str, File] = {}
+    try:
+        for part in parts:
+            files |= _part(part, mode, plan, documents, around)
+    except ConfigProblem as exc:
+        raise VolumeProblem(f'MountVolume.SetUp failed for volume "{name}" : {exc}') from exc
+    return Files(name, files, in_memory=any(part.get("secret") for part in parts), group=group)
+
+
+def _part(part: dict[str, Any], mode: int, plan: PodPlan, documents: Documents, around: Surroundings) -> dict[str, File]:
+    for field, kind in (("configMap", CONFIGMAP), ("secret", SECRET)):
+        if ref := part.get(field):
+            optional = bool(ref.get("optional"))
+            values = content(documents, Source(kind, str(ref.get("name"))), plan.namespace, optional=optional)
+            return _chosen(values, ref.get("items"), mode, optional=optional)
+    files = {}
+    for item in (part.get("downwardAPI") or {}).get("items") or []:
+        text = _downward(item, plan, around)
+        files[inner_path(str(item.get("path", "")))] = File(text.encode(), int(item.get("mode") or mode))
+    return files
+
+
+def _chosen(values: dict[str, bytes], items: Any, mode: int, *, optional: bool) -> dict[str, File]:
+    if not items:
+        return {inner_path(key): File(data, mode) for key, data in values.items()}
+    files = {}
+    for item in items:
+        key = str(item.get("key"))
+        if key not in values:
+            if optional:
+                continue
+            raise ConfigProblem(f"references non-existent config key: {key}")
+        files[inner_path(str(item.get("path", "")))] = File(values[key], int(item.get("mode") or mode))
+    return files
+
+
+def _downward(item: dict[str, Any], plan: PodPlan, around: Surroundings) -> str:
+    if ref := item.get("fieldRef"):
+        return field_value(str(ref.get("fieldPath")), plan, around)
+    return resource_value(item.get("resourceFieldRef") or {}, {}, plan, around)
