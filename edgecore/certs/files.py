@@ -59,6 +59,14 @@ def write_whole(path: Path, data: bytes, mode: int) -> None:
         raise IdentityError(f"{path}: cannot be written: {exc.strerror}") from exc
 
 
+def check_writable(*paths: Path) -> None:
+    """Raises: IdentityError: one of them could not be written (no permission, a read-only disk, a file where a directory should be)."""
+    for path in paths:
+        nearest = next(parent for parent in path.parents if parent.exists())
+        if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+            raise IdentityError(f"{path}: cannot be written: {nearest} does not let us")
+
+
 def read_file(path: Path) -> bytes:
     """Raises: IdentityError: it cannot be read."""
     try:
