@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from edgecore.beehive.letters import Arrived, BusRestored, LinkChanged, OutboxChanged, PublishAll
@@ -52,6 +53,7 @@ class DeviceTwin(Module):
         self._shadows: dict[str, Shadow] = {}
         self._mailbox: Mailbox | None = None
         self._unplaced: deque[tuple[str, Any]] = deque()
+        self._place_again_at: float | None = None
 
     def run(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
@@ -71,7 +73,7 @@ class DeviceTwin(Module):
         self._round(letters)
 
     def next_tick(self) -> float | None:
-        return time.monotonic() + RETRY_PLACING if self._unplaced else None
+        return self._place_again_at
 
     def tick(self) -> None:
         self._place_all()
@@ -101,7 +103,7 @@ class DeviceTwin(Module):
             turn.to_cloud.append(self._ask_for_members(turn.now_ms))
 
     def _commit(self, turn: Turn) -> StoreError | None:
-        """Wait for the disk (the one thing a loop waits for), as long as it takes: an unknown outcome would leave memory and store apart."""
+        """Wait for the disk, the one thing a loop waits for, as long as it takes: an unknown outcome would leave memory and store apart."""
         outcome: list[StoreError | None] = []
         finished = threading.Event()
 
@@ -119,7 +121,7 @@ class DeviceTwin(Module):
     def _undo(self, failed: Turn, letters: list[Any]) -> Turn:
         """Memory as the store has it, and a turn that answers 500. Messages of the cloud get no answer: it says them again."""
         for device in failed.touched:
-            found, attributes, held = self._database.read(lambda tx, device=device: twins.load_device(tx, device))
+            found, attributes, held = self._database.read(partial(twins.load_device, device=device))
             self._shadows.pop(device, None)
             if found is not None:
                 self._shadows.update(rows.shadows([found], attributes, held))
@@ -149,8 +151,10 @@ class DeviceTwin(Module):
         while self._unplaced:
             name, letter = self._unplaced[0]
             if not self._switchboard.send(name, letter) and name in self._switchboard.lengths():
+                self._place_again_at = time.monotonic() + RETRY_PLACING
                 return False
             self._unplaced.popleft()
+        self._place_again_at = None
         return True
 
     def _ask_for_members(self, now_ms: int) -> Message:

@@ -1,6 +1,6 @@
 """What the cloud says about devices (contract 5.3, 6.6; P6), taken into a turn. No I/O.
 
-A message with a resourceversion comes from a Bramble cloud: its effect is saved before it is acknowledged. KubeEdge's have none and are not.
+A message with a resourceversion comes from a Bramble cloud: its effect is saved before it is acknowledged. KubeEdge's have none.
 """
 
 from __future__ import annotations
