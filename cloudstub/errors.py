@@ -96,3 +96,9 @@ class StorageFull(ApiError):
     """The disk refused the write; nothing was changed."""
 
     code, reason = 507, "InsufficientStorage"
+
+
+class RequestTimeout(ApiError):
+    """The client did not send in time what it announced."""
+
+    code, reason = 408, "Timeout"

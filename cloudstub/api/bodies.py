@@ -1,0 +1,86 @@
+"""Request bodies: from bytes to values, within limits."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+import yaml
+
+from cloudstub.errors import BadRequest, UnsupportedMediaType
+
+BODY_LIMIT = 3 * 1024 * 1024
+DEPTH_LIMIT = 200
+JSON_TYPES = ("application/json", "")
+YAML_TYPES = ("application/yaml", "application/apply-patch+yaml", "text/yaml", "application/x-yaml")
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML as Kubernetes reads it: times stay text."""
+
+
+_PlainLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def parse(raw: bytes, media_type: str) -> Any:
+    """The value in a body; None for an empty one.
+
+    Raises:
+        BadRequest: not what its type says, or nested too deeply.
+        UnsupportedMediaType: neither JSON nor YAML.
+    """
+    if not raw.strip():
+        return None
+    if media_type in YAML_TYPES:
+        return _from_yaml(raw)
+    if media_type in JSON_TYPES or media_type.endswith("+json"):
+        return _from_json(raw)
+    accepted = "application/json, application/yaml"
+    raise UnsupportedMediaType(f"the body of the request was in an unknown format ({media_type}) - accepted media types: {accepted}")
+
+
+def _from_json(raw: bytes) -> Any:
+    try:
+        value = json.loads(raw, parse_constant=_refuse_constant)
+    except RecursionError as exc:
+        raise BadRequest(f"the body is nested deeper than {DEPTH_LIMIT} levels") from exc
+    except (ValueError, UnicodeDecodeError) as exc:
+        raise BadRequest(f"the body is not JSON: {exc}") from exc
+    if raw.count(b"{") + raw.count(b"[") > DEPTH_LIMIT:
+        _require_shallow(value)
+    return value
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a JSON number")
+
+
+def _from_yaml(raw: bytes) -> Any:
+    try:
+        # An alias is a few bytes that can stand for gigabytes: none is needed in an object.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(raw, Loader=yaml.SafeLoader)):
+            raise BadRequest("the body is YAML with aliases, which are not accepted")
+        value = yaml.load(raw, Loader=_PlainLoader)
+        # Through JSON, so that keys become text and whatever JSON does not have is refused.
+        text = json.dumps(value, allow_nan=False)
+    except RecursionError as exc:
+        raise BadRequest(f"the body is nested deeper than {DEPTH_LIMIT} levels") from exc
+    except (yaml.YAMLError, ValueError, TypeError) as exc:
+        raise BadRequest(f"the body is not YAML that JSON could say: {exc}") from exc
+    return _from_json(text.encode())
+
+
+def _require_shallow(value: Any) -> None:
+    level = [value]
+    for _ in range(DEPTH_LIMIT):
+        level = [child for parent in level if isinstance(parent, dict | list) for child in _children(parent)]
+        if not level:
+            return
+    raise BadRequest(f"the body is nested deeper than {DEPTH_LIMIT} levels")
+
+
+def _children(parent: dict[str, Any] | list[Any]) -> Any:
+    return parent.values() if isinstance(parent, dict) else parent
