@@ -1,0 +1,77 @@
+"""``edgecore``: run the agent, or make this board a node (``edgecore join …``). Exit codes: 0, 1 failed, 2 wrong flag or setting."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from componentconfig.flags import add_config_flags, answer
+from edgecore import app, logs
+from edgecore.config import DEFAULT_FILE, EdgeCoreConfig, read_config
+from edgecore.errors import ConfigError, EdgeCoreError
+from viaduct import __version__
+
+logger = logging.getLogger(__name__)
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_CONFIG = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["join"]:
+        return _join(arguments)
+    args = _parser().parse_args(arguments)
+    text = answer(args, EdgeCoreConfig, __version__)
+    if text is not None:
+        print(text)
+        return EXIT_OK
+    logs.set_up(args.log_level)
+    try:
+        return app.run(_config(args.config))
+    except ConfigError as exc:
+        for problem in exc.problems:
+            print(f"edgecore: {problem}", file=sys.stderr)
+        return EXIT_CONFIG
+    except EdgeCoreError as exc:
+        print(f"edgecore: {exc}", file=sys.stderr)
+        return EXIT_FAILED
+
+
+def _join(arguments: Sequence[str]) -> int:
+    """Loaded only here: the agent has no use for it."""
+    from edgecore.certs.commands import add_join_parser, run_join
+
+    parser = argparse.ArgumentParser(prog="edgecore")
+    add_join_parser(parser.add_subparsers(required=True))
+    return run_join(parser.parse_args(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edgecore",
+        description="The agent on an edge board: pods, devices and one durable link to the cloud.",
+        epilog="edgecore join --help tells how this board becomes a node.",
+    )
+    add_config_flags(parser, DEFAULT_FILE)
+    parser.add_argument("--log-level", choices=logs.LEVELS, default="info", help="how much to say on stderr (default info)")
+    return parser
+
+
+def _config(path: str | None) -> EdgeCoreConfig:
+    path = path or (DEFAULT_FILE if Path(DEFAULT_FILE).exists() else None)
+    if path is None:
+        logger.warning("there is no %s: running with the defaults", DEFAULT_FILE)
+        return EdgeCoreConfig()
+    config, warnings = read_config(path)
+    for warning in warnings:
+        logger.warning("%s: %s", path, warning)
+    return config
+
+
+if __name__ == "__main__":
+    sys.exit(main())
