@@ -116,12 +116,14 @@ def _keep_modules(config: EdgeCoreConfig, node: str, keeper: Keeper, switchboard
         keeper.keep(ModuleName.EDGED, Group.EDGED, lambda: Edged(switchboard, client, modules.edged, node=node))
     if modules.eventbus.enable:
         from edgecore.eventbus.module import EventBus
+        from edgecore.eventbus.settings import bus_settings
 
-        keeper.keep(ModuleName.EVENTBUS, Group.BUS, lambda: EventBus(switchboard, database, modules.eventbus))
+        bus = bus_settings(modules.eventbus, node=node, directory=database.path.parent / "broker")
+        keeper.keep(ModuleName.EVENTBUS, Group.BUS, lambda: EventBus(switchboard, database, bus))
     if modules.servicebus.enable:
         from edgecore.servicebus.module import ServiceBus
 
-        keeper.keep(ModuleName.SERVICEBUS, Group.BUS, lambda: ServiceBus(switchboard, database))
+        keeper.keep(ModuleName.SERVICEBUS, Group.BUS, lambda: ServiceBus(switchboard))
     if modules.devicetwin.enable:
         from edgecore.devicetwin.module import DeviceTwin
 
