@@ -5,3 +5,126 @@
 ``devices``, ``models``, ``configmaps`` are informers (``cloudcore.cluster.Informer``) which keep whole objects. ``await start()`` waits
 until their caches are filled; ``await stop()`` ends the writers. An ``Uplink``: CloudHub gives it what has the source ``twin``.
 """
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+
+from cloudcore.cluster import Clock, Cluster, Informer, epoch_ms, identity
+from cloudcore.devicecontroller import reports, translate
+from cloudcore.devicecontroller.complaints import Complaints
+from cloudcore.devicecontroller.downstream import Downstream
+from cloudcore.devicecontroller.profiles import Profiles
+from cloudcore.devicecontroller.upstream import Upstream
+from cloudcore.errors import KubeUnreachable, Refused
+from cloudcore.ports import Downlink, JsonObject, Owed
+from viaduct.errors import MalformedResource
+from viaduct.message import Message
+from viaduct.resource import MEMBERSHIP_DETAIL, parse_device_resource
+from viaduct.vocabulary import Operation
+
+_EDGE_UPDATED = "twin/edge_updated"
+_STATE = "state"
+
+
+class DeviceController:
+    def __init__(
+        self,
+        kube: Cluster,
+        *,
+        devices: Informer,
+        models: Informer,
+        configmaps: Informer,
+        downlink: Downlink,
+        now: Clock,
+        noticed: Callable[[str], None] = lambda node: None,
+    ) -> None:
+        self._devices, self._models, self._configmaps = devices, models, configmaps
+        self._downlink = downlink
+        self._now = now
+        self._complaints = Complaints(kube, now=now)
+        self._downstream = Downstream(devices=devices, downlink=downlink, now=now, noticed=noticed, complain=self._complaints.say)
+        self._upstream = Upstream(kube, devices=devices, models=models, downstream=self._downstream)
+        self._profiles = Profiles(kube, devices=devices, models=models, configmaps=configmaps, bindings=self._downstream.bindings)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._devices.follow(self._device_event)
+        self._models.follow(self._profiles.model_event)
+        self._configmaps.follow(self._profiles.configmap_event)
+        for informer in (self._devices, self._models, self._configmaps):
+            await informer.synced.wait()
+        self._task = asyncio.create_task(self._profiles.run(), name="device profiles")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._upstream.stop()
+        await self._complaints.stop()
+
+    def owed(self, node: str) -> Iterable[Owed]:
+        """Raises KubeUnreachable before the caches are filled: an empty answer would empty the board."""
+        self._check_synced()
+        return self._downstream.owed(node)
+
+    def holdings(self, node: str) -> Iterator[tuple[str, str, str]]:
+        """(key, uid, version) of what ``node`` should serve; as ``owed``, without the messages."""
+        self._check_synced()
+        return self._downstream.holdings(node)
+
+    def owed_one(self, node: str, key: str) -> Owed | None:
+        return self._downstream.owed_one(node, key)
+
+    def removal(self, node: str, key: str, uid: str) -> Owed | None:
+        return self._downstream.removal(key, uid)
+
+    def node_changed(self, node: str, connected: bool) -> None:
+        """Nothing is kept per session."""
+
+    async def take(self, node: str, message: Message) -> Message | None:
+        if message.route.resource == MEMBERSHIP_DETAIL:
+            return self._detail(node, message)
+        try:
+            name, what = parse_device_resource(message.route.resource)
+        except MalformedResource as exc:
+            raise Refused(str(exc)) from exc
+        if message.route.operation != Operation.UPDATE or what not in (_EDGE_UPDATED, _STATE):
+            raise Refused(
+                f"{message.route.operation or 'no operation'} of a device's {what[:64]} is not something that a node says", code=405
+            )
+        report = reports.twin_report(message.content) if what == _EDGE_UPDATED else reports.state_report(message.content)
+        place = self._downstream.bindings.named(node, name)
+        if place is None:
+            self._send_away(node, name)
+            raise Refused(f"node {node} serves no device {name}", code=404)
+        if report.twins or report.state:
+            await self._upstream.report(place, report)
+        return None
+
+    def _send_away(self, node: str, name: str) -> None:
+        self._check_synced()
+        owed = translate.no_membership_by_name(name, "", now_ms=epoch_ms(self._now()))
+        self._downlink.offer(node, owed)
+
+    def _detail(self, node: str, message: Message) -> Message:
+        entries = [entry for owed in self.owed(node) for entry in owed.message.content["added_devices"]]
+        return translate.detail_answer(message, entries, now_ms=epoch_ms(self._now()))
+
+    def _device_event(self, old: JsonObject | None, new: JsonObject | None) -> None:
+        place = identity(new if new is not None else old or {})
+        node_before = self._downstream.bindings.node_of(place)
+        if self._downstream.device_event(old, new):
+            self._upstream.touch(place)
+        if new is None:
+            self._upstream.forget(place)
+        if old is None or new is None or old.get("spec") != new.get("spec"):
+            for node in (node_before, self._downstream.bindings.node_of(place)):
+                heir = self._downstream.bindings.named(node, place[1])
+                for namespace in {place[0], heir[0] if heir is not None else place[0]}:
+                    self._profiles.mark(node, namespace)
+
+    def _check_synced(self) -> None:
+        if not self._devices.synced.is_set():
+            raise KubeUnreachable("the devices of the cluster are not listed yet")

@@ -1,0 +1,120 @@
+"""What a node reports of a device, laid over the Device (contract 5.4, 6.6). Pure.
+
+A Device has one report waiting at most: later values replace earlier ones, so the last that arrived is the last that is written (bug C17).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from cloudcore.devicecontroller.translate import digest, marked
+from cloudcore.errors import Refused
+from cloudcore.ports import JsonObject
+
+MAX_TWINS = 1000
+MAX_VALUE = 4096
+STATES = ("online", "offline", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """``twins``: property to ``{"value", "metadata"}``. ``state`` "": nothing is said of it."""
+
+    twins: dict[str, JsonObject] = field(default_factory=dict)
+    state: str = ""
+    last_online: str = ""
+
+    def then(self, later: Report) -> Report:
+        return Report(self.twins | later.twins, later.state or self.state, later.last_online or self.last_online)
+
+
+def twin_report(content: Any) -> Report:
+    """The content of ``device/<id>/twin/edge_updated``. Entries without an actual value (expected only, deleted) say nothing.
+
+    Raises:
+        Refused: another shape; the text names the field.
+    """
+    value = _object(_json(content), "content")
+    twins = _object(value.get("twin"), "content.twin")
+    if len(twins) > MAX_TWINS:
+        raise Refused(f"content.twin: {len(twins)} properties, the limit is {MAX_TWINS}")
+    found = {name: _reported(name, twin) for name, twin in twins.items() if twin is not None}
+    return Report({name: reported for name, reported in found.items() if reported is not None})
+
+
+def _reported(name: str, twin: Any) -> JsonObject | None:
+    where = f"content.twin.{name[:64]}"
+    entry = _object(twin, where)
+    kind = _object(entry.get("metadata") or {}, f"{where}.metadata").get("type") or ""
+    if kind == "deleted" or entry.get("actual") is None:
+        return None
+    actual = _object(entry["actual"], f"{where}.actual")
+    value = actual.get("value")
+    if value is None:
+        return None
+    if not isinstance(value, str) or not isinstance(kind, str):
+        raise Refused(f"{where}.actual.value: expected text")
+    if len(value) > MAX_VALUE:
+        raise Refused(f"{where}.actual.value: longer than {MAX_VALUE} characters")
+    timestamp = _object(actual.get("metadata") or {}, f"{where}.actual.metadata").get("timestamp")
+    metadata = {"timestamp": str(timestamp)} if timestamp else {}
+    return {"value": value, "metadata": metadata | ({"type": kind} if kind else {})}
+
+
+def state_report(content: Any) -> Report:
+    """The content of ``device/<id>/state``: ``{"device":{"state","last_online"}}``, mostly as text that holds this JSON."""
+    device = _object(_object(_json(content), "content").get("device"), "content.device")
+    state, last_online = device.get("state"), device.get("last_online") or ""
+    if state not in STATES:
+        raise Refused(f"content.device.state: expected one of {', '.join(STATES)}")
+    if not isinstance(last_online, str) or len(last_online) > 64:
+        raise Refused("content.device.last_online: expected a time as text")
+    return Report({}, state, last_online)
+
+
+def merged(device: JsonObject, report: Report, declared: frozenset[str]) -> JsonObject:
+    """``device`` with the reported values. A property that status.twins does not list is added where the model declares it; others are
+    left out (contract 5.4). What the user wishes (``desired``) is never touched."""
+    status = device.get("status") or {}
+    twins = [_with(twin, report.twins) for twin in status.get("twins") or []]
+    listed = {twin.get("propertyName") for twin in twins}
+    twins += [{"propertyName": name, "reported": value} for name, value in report.twins.items() if name not in listed and name in declared]
+    changes: JsonObject = {"twins": twins} if twins else {}
+    if report.state:
+        changes["state"] = report.state
+    if report.last_online:
+        changes["lastOnlineTime"] = report.last_online
+    return device if not changes else device | {"status": status | changes}
+
+
+def written(device: JsonObject, report: Report, declared: frozenset[str], *, wish: tuple[str, str]) -> JsonObject | None:
+    """The Device to write, None where it is so already.
+
+    ``wish``: (version, digest) of what the nodes were told last. Where ``device`` wishes something newer, its own version counts.
+    """
+    result = merged(device, report, declared)
+    newest = str((device.get("metadata") or {}).get("resourceVersion") or "")
+    result = marked(result, wish[0] if wish[1] == digest(result) else newest)
+    return None if result == device else result
+
+
+def _with(twin: JsonObject, reported: dict[str, JsonObject]) -> JsonObject:
+    value = reported.get(str(twin.get("propertyName")))
+    return twin if value is None else twin | {"reported": value}
+
+
+def _object(value: Any, field_name: str) -> JsonObject:
+    if not isinstance(value, dict):
+        raise Refused(f"{field_name}: expected an object")
+    return value
+
+
+def _json(content: Any) -> Any:
+    if not isinstance(content, str):
+        return content
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as exc:
+        raise Refused(f"content: not JSON: {exc}") from exc
