@@ -127,7 +127,7 @@ def _warning(findings: _Findings) -> list[str]:
     if findings.ignored:
         parts.append("without meaning here and ignored: " + ", ".join(findings.ignored))
     if findings.docker:
-        parts.append("spoken to another runtime or place and read for Bramble's own (Podman): " + ", ".join(findings.docker))
+        parts.append("Docker and KubeEdge places, read as Podman and ours: " + ", ".join(findings.docker))
     return ["KubeEdge settings " + "; ".join(parts)] if parts else []
 
 

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Cloud:
-    """Runs in a thread of its own, as the edge side blocks. ``shift_s`` moves the cloud's clock; ``lifetime`` is that of new certificates."""
+    """Runs in a thread of its own, as the edge side blocks. ``shift_s`` moves the cloud's clock."""
 
     def __init__(self, *, names: tuple[str, ...] = ("127.0.0.1",), lifetime: timedelta = timedelta(days=365)) -> None:
         self.kube = SecretKube()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import shutil
+import socket
 import ssl
 import stat
 import subprocess
@@ -48,6 +51,7 @@ def test_the_name_in_the_request_is_not_believed(cloud: Cloud) -> None:
     assert keys.describe(certificate, keys.to_pem(cloud.identity.authority.certificate)).node == "edge1"
 
 
+@pytest.mark.filterwarnings("ignore:Attribute's length")
 def test_a_node_name_longer_than_a_common_name_usually_is_works(cloud: Cloud, files: IdentityFiles) -> None:
     name = "n" * 63 + ".example"
     assert enrolling.enrol(cloud.endpoint, cloud.token(), name, files).node == name
@@ -202,8 +206,6 @@ def test_a_certificate_that_ran_out_is_renewed_by_proof_of_its_key(files: Identi
 def test_a_certificate_without_its_key_renews_nothing(cloud: Cloud, files: IdentityFiles) -> None:
     enrolling.enrol(cloud.endpoint, cloud.token(), "edge1", files)
     request, strange = keys.make_candidate("edge1").request, keys.make_candidate("edge1")
-    import base64
-
     headers = {
         "NodeName": "edge1",
         "Bramble-Certificate": base64.b64encode(keys.to_der(files.certificate.read_bytes())).decode(),
@@ -225,9 +227,9 @@ def test_a_revoked_node_is_not_renewed_but_may_join_again(cloud: Cloud, files: I
 
 
 def test_a_cloud_that_the_certificate_does_not_name_is_not_trusted(cloud: Cloud, files: IdentityFiles) -> None:
-    elsewhere = Endpoint("127.0.0.2", cloud.endpoint.port)
+    elsewhere = Endpoint("127.1", cloud.endpoint.port)
     ca_pem = keys.to_pem(cloud.identity.authority.certificate)
-    with pytest.raises(IdentityError, match=r"cannot be reached|does not name 127\.0\.0\.2: add it to modules\.cloudhub\.advertiseAddress"):
+    with pytest.raises(IdentityError, match=r"does not name 127\.1: add it to modules\.cloudhub\.advertiseAddress"):
         request_certificate(elsewhere, ca_pem, b"", {})
 
 
@@ -237,8 +239,6 @@ def test_a_port_where_nobody_listens_is_said(cloud: Cloud) -> None:
 
 
 def test_half_a_request_disturbs_nobody(cloud: Cloud, files: IdentityFiles) -> None:
-    import socket
-
     with socket.create_connection(("127.0.0.1", cloud.endpoint.port), 5) as silent:
         silent.sendall(b"\x16\x03\x01")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -251,6 +251,7 @@ def test_half_a_request_disturbs_nobody(cloud: Cloud, files: IdentityFiles) -> N
             assert enrolling.enrol(cloud.endpoint, cloud.token(), "edge1", files).node == "edge1"
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_openssl_accepts_the_chain_and_the_purposes(cloud: Cloud, files: IdentityFiles) -> None:
     enrolling.enrol(cloud.endpoint, cloud.token(), "edge1", files)
     for purpose, good in (("sslclient", True), ("sslserver", False)):
