@@ -122,7 +122,6 @@ class _Building:
             self._kube,
             objectsyncs=get(resources.OBJECT_SYNCS),
             clusterobjectsyncs=get(resources.CLUSTER_OBJECT_SYNCS),
-            now=self._now,
         )
         sync = SyncController(record, nodes=get(resources.NODES), downlink=hub)
         edge = EdgeController(
@@ -151,7 +150,7 @@ class _Building:
         ]
         uplinks: dict[Target, Uplink] = {target: controller for enabled, target, controller in wanted if enabled}
         sync.watch([controller for enabled, _, controller in wanted if enabled])
-        started = [*uplinks.values(), *([sync] if modules.synccontroller.enable else [])]
+        started: list[Any] = [*uplinks.values(), *([sync] if modules.synccontroller.enable else [])]
         hub.introduce(
             uplinks,
             record=record if modules.synccontroller.enable else None,
