@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from cloudcore.errors import KubeInvalid
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
@@ -21,11 +23,17 @@ class Resource:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str | None = None, name: str = "", subresource: str = "") -> str:
-        """``/api/v1/namespaces/default/pods/web/status``. No namespace: the whole cluster's collection."""
+        """``/api/v1/namespaces/default/pods/web/status``. No namespace: the whole cluster's collection.
+
+        Raises:
+            KubeInvalid: a name that would lead elsewhere (names may come from a node).
+        """
         parts = ["apis", self.group, self.version] if self.group else ["api", self.version]
         if self.namespaced and namespace:
             parts += ["namespaces", namespace]
         parts += [part for part in (self.plural, name, subresource) if part]
+        if not {".", ".."}.isdisjoint(parts):
+            raise KubeInvalid(f"{self.plural}: {name!r} in {namespace!r} is no name", code=400, reason="BadRequest")
         return "/" + "/".join(quote(part, safe="") for part in parts)
 
     def __str__(self) -> str:
