@@ -58,7 +58,7 @@ class MetaClient:
     def report_node_status(self, node: str, status: dict[str, Any], *, timeout: float = 10.0) -> None:
         """Hand over ``status`` (core/v1 NodeStatus). EdgeHub keeps the newest in memory until it is sent; flash is not written."""
         content = {"UID": NODE_STATUS_UID, "Status": status, "ExtendResources": None}
-        message = self._message(Operation.UPDATE, str(ResourcePath(NODE_NAMESPACE, ResourceType.NODESTATUS, node)), content)
+        message = self._message(Operation.UPDATE, str(ResourcePath(NODE_NAMESPACE, ResourceType.NODESTATUS, node)), content, sync=False)
         self._switchboard.send_from_rim(ModuleName.EDGEHUB, message, timeout=timeout)
 
     def register_node(self, node: str, labels: dict[str, str], status: dict[str, Any], *, timeout: float = 60.0) -> bool:
@@ -81,7 +81,7 @@ class MetaClient:
         return answer
 
     @staticmethod
-    def _message(operation: Operation, resource: str, content: Any) -> Message:
+    def _message(operation: Operation, resource: str, content: Any, *, sync: bool = True) -> Message:
         return new_message(
             source=Source.EDGED,
             group=Group.META,
@@ -89,7 +89,7 @@ class MetaClient:
             resource=resource,
             now_ms=time.time_ns() // 1_000_000,
             content=content,
-            sync=True,
+            sync=sync,
         )
 
 
