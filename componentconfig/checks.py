@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 
-_NODE_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
-_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})/?$")
-_HOST = re.compile(r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$")
+_NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})/?")
+_HOST = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?")
 
 
 def absolute_path(value: str) -> str | None:
@@ -36,7 +36,7 @@ def addresses(values: tuple[str, ...]) -> str | None:
 
 def host_names(values: tuple[str, ...]) -> str | None:
     """A list of DNS names."""
-    return None if all(_HOST.match(value) for value in values) else "a list of DNS names"
+    return None if all(_HOST.fullmatch(value) for value in values) else "a list of DNS names"
 
 
 def host_port(value: str) -> str | None:
@@ -46,7 +46,7 @@ def host_port(value: str) -> str | None:
 
 def optional_node_name(value: str) -> str | None:
     """A Kubernetes node name (lower case DNS subdomain) or nothing."""
-    fits = not value or (len(value) <= 253 and _NODE_NAME.match(value))
+    fits = not value or (len(value) <= 253 and _NODE_NAME.fullmatch(value))
     return None if fits else "a node name (lower case letters, digits, '-' and '.', at most 253)"
 
 
@@ -68,5 +68,5 @@ def optional_unix_socket(value: str) -> str | None:
 
 def _splits(url: str) -> bool:
     """``scheme://host:port`` and nothing else, the port in range."""
-    found = _URL.match(url)
+    found = _URL.fullmatch(url)
     return found is not None and 0 < int(found["port"]) <= 65535

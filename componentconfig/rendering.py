@@ -12,7 +12,7 @@ from componentconfig.setting import Entry, entries
 
 _INDENT = "  "
 _WIDTH = 110
-_PLAIN = re.compile(r"^[A-Za-z/][A-Za-z0-9_./:-]*[A-Za-z0-9]$")
+_PLAIN = re.compile(r"[A-Za-z/]([A-Za-z0-9_./:-]*[A-Za-z0-9])?")
 _WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 
 _FULL_HEADER = """\
@@ -44,7 +44,7 @@ def render_default(root: Callable[[], Any]) -> str:
 
 def scalar(value: object) -> str:
     """One value as YAML: plain where that is safe, else in double quotes (JSON's, which YAML reads alike)."""
-    if isinstance(value, str) and not (_PLAIN.match(value) and value.lower() not in _WORDS):
+    if isinstance(value, str) and not (_PLAIN.fullmatch(value) and value.lower() not in _WORDS):
         return json.dumps(value, ensure_ascii=False)
     return str(value).lower() if isinstance(value, bool) else str(value)
 

@@ -17,7 +17,7 @@ BACKDATED = timedelta(hours=1)
 
 RSA_BITS = 2048
 
-_NODE_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+_NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _NODE_NAME_LIMIT = 253
 _RANDOM_BITS = 80
 _TIME_BITS = 46
@@ -28,7 +28,7 @@ def check_node_name(name: str) -> None:
     """Raises: IdentityError: not a Kubernetes node name."""
     if not name:
         raise IdentityError("header NodeName: missing; it names the node that the certificate is for")
-    if len(name) > _NODE_NAME_LIMIT or not _NODE_NAME.match(name):
+    if len(name) > _NODE_NAME_LIMIT or not _NODE_NAME.fullmatch(name):
         raise IdentityError(f"header NodeName: {name[:64]!r} is no node name (lower case letters, digits, '-' and '.')")
 
 

@@ -16,7 +16,7 @@ from cloudcore.pki.secret import Data
 KEPT_AFTER_EXPIRY_S = 7 * 86_400
 """So that ``token list`` can still tell which node used it."""
 
-_TTL = re.compile(r"^([0-9]{1,9})([smhd])$")
+_TTL = re.compile(r"([0-9]{1,9})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _TTL_LIMIT_S = 366 * 86_400
 
@@ -40,7 +40,7 @@ def parse_ttl(text: str) -> int:
     Raises:
         ValueError: anything else, nothing, or more than a year.
     """
-    found = _TTL.match(text)
+    found = _TTL.fullmatch(text)
     seconds = int(found[1]) * _UNITS[found[2]] if found else 0
     if not 0 < seconds <= _TTL_LIMIT_S:
         raise ValueError(f"expected a time such as 30m, 24h or 7d, at most 366d, got {text[:32]!r}")

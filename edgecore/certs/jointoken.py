@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from edgecore.errors import IdentityError
 
-_PIN = re.compile(r"^[0-9a-fA-F]{64}$")
-_BEARER = re.compile(r"^[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]+$")
-_HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")
+_PIN = re.compile(r"[0-9a-fA-F]{64}")
+_BEARER = re.compile(r"[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]+")
+_ENDPOINT = re.compile(r"(\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?))(:(?P<port>[0-9]{1,5}))?")
 _TOKEN_LIMIT = 4096
 
 
@@ -40,7 +40,7 @@ def parse_token(text: str) -> JoinToken:
         IdentityError: another shape; the text is not repeated, it may be a secret.
     """
     pin, _, bearer = text.strip().partition(".")
-    if len(text) > _TOKEN_LIMIT or not _PIN.match(pin) or not _BEARER.match(bearer):
+    if len(text) > _TOKEN_LIMIT or not _PIN.fullmatch(pin) or not _BEARER.fullmatch(bearer):
         raise IdentityError("--token: expected four parts joined by dots, the first of 64 hexadecimal digits; was it copied whole?")
     return JoinToken(pin.lower(), bearer)
 
@@ -51,20 +51,14 @@ def parse_endpoint(text: str, default_port: int, flag: str) -> Endpoint:
     Raises:
         IdentityError: with the name of the flag.
     """
-    host, port = _split(text, default_port)
-    is_address = _is_address(host)
-    if not (is_address or _HOST.match(host)) or not 0 < port <= 65535 or (":" in host and not is_address):
+    if _is_address(text):
+        return Endpoint(text, default_port)
+    found = _ENDPOINT.fullmatch(text)
+    port = int(found["port"] or default_port) if found else 0
+    host = (found["address"] or found["host"]) if found else ""
+    if not 0 < port <= 65535 or (found and found["address"] and not _is_address(host)):
         raise IdentityError(f"{flag}: expected HOST or HOST:PORT, got {text[:80]!r}")
     return Endpoint(host, port)
-
-
-def _split(text: str, default_port: int) -> tuple[str, int]:
-    if _is_address(text):
-        return text, default_port
-    host, colon, port = text.rpartition(":") if not text.endswith("]") else (text, "", "")
-    if not colon:
-        return text.strip("[]"), default_port
-    return host.strip("[]"), int(port) if port.isascii() and port.isdigit() and len(port) <= 5 else 0
 
 
 def _is_address(text: str) -> bool:
