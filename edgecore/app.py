@@ -6,7 +6,7 @@ import logging
 import signal
 import socket
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgecore import surroundings
@@ -15,6 +15,7 @@ from edgecore.beehive.switchboard import Switchboard
 from edgecore.certs import renewal
 from edgecore.certs.files import stored_identity
 from edgecore.cloudlink import Timeouts
+from edgecore.config import Edged as EdgedConfig
 from edgecore.config import EdgeCoreConfig
 from edgecore.config import EdgeHub as EdgeHubConfig
 from edgecore.edgehub.dialing import Address, Dialing, Renewal
@@ -110,10 +111,7 @@ def _keep_modules(config: EdgeCoreConfig, node: str, keeper: Keeper, switchboard
         settings = MetaSettings(full_report=modules.metamanager.pod_status_sync_interval)
         keeper.keep(ModuleName.METAMANAGER, Group.META, lambda: MetaManager(switchboard, database, settings))
     if modules.edged.enable:
-        from edgecore.edged.module import Edged
-
-        client = MetaClient(switchboard)
-        keeper.keep(ModuleName.EDGED, Group.EDGED, lambda: Edged(switchboard, client, modules.edged, node=node))
+        _keep_edged(modules.edged, node, keeper, switchboard)
     if modules.eventbus.enable:
         from edgecore.eventbus.module import EventBus
         from edgecore.eventbus.settings import bus_settings
@@ -132,6 +130,27 @@ def _keep_modules(config: EdgeCoreConfig, node: str, keeper: Keeper, switchboard
         dialing = _dialing(modules.edgehub, node)
         hub = HubSettings(heartbeat=modules.edgehub.heartbeat)
         keeper.keep(ModuleName.EDGEHUB, Group.HUB, lambda: EdgeHub(switchboard, database, dialing, hub))
+
+
+def _keep_edged(config: EdgedConfig, node: str, keeper: Keeper, switchboard: Switchboard) -> None:
+    from edgecore.containers.engine import Engine
+    from edgecore.containers.engine_facts import machine_facts
+    from edgecore.edged.module import Edged
+    from edgecore.edged.settings import settings_from
+
+    settings = replace(settings_from(config, version=__version__), node=node)
+    client = MetaClient(switchboard)
+
+    def make() -> Edged:
+        engine = Engine(
+            config.root_directory,
+            endpoint=config.remote_runtime_endpoint,
+            facts=machine_facts,
+            timeout=config.runtime_request_timeout * 60.0,
+        )
+        return Edged(settings, switchboard, client, engine)
+
+    keeper.keep(ModuleName.EDGED, Group.EDGED, make)
 
 
 def _dialing(config: EdgeHubConfig, node: str) -> Dialing:
