@@ -44,7 +44,8 @@ modules:
     tlsCaFile: {folder}/ca.crt
     tlsCertFile: {folder}/edge.crt
     tlsPrivateKeyFile: {folder}/edge.key
-    websocket: {{server: "127.0.0.1:{hub}"}}
+    websocket:
+      server: 127.0.0.1:{hub}
   eventBus:
     mqttMode: 0
     mqttServerInternal: tcp://127.0.0.1:{mqtt}
@@ -203,8 +204,9 @@ def owner(board_folder: Path) -> str:
     return f"{labels.INSTANCE}={labels.instance_of(str(board_folder / 'edged'))}"
 
 
-def remove_containers(board_folder: Path, podman: Callable[..., str] = partial(run, "podman")) -> None:
+def remove_containers(board_folder: Path, podman: Callable[..., str] | None = None) -> None:
     """By force, all that carries the owner's label."""
+    podman = podman or partial(run, "podman")
     for listing, removal in ((("pod", "ps", "-q"), ("pod", "rm", "-f")), (("ps", "-aq"), ("rm", "-f"))):
         quietly(partial(_remove_all, podman, owner(board_folder), listing, removal))
 

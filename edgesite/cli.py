@@ -1,0 +1,90 @@
+"""``edgesite``: a whole site on this machine: a Kubernetes API for kubectl, and CloudCore for the boards."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvloop
+
+from cloudcore import logs
+from cloudcore.errors import CloudCoreError, ConfigError
+from componentconfig.flags import add_config_flags, answer
+from edgesite import app
+from edgesite.config import DEFAULT_FILE, EdgeSiteConfig, read_config
+from viaduct import __version__
+
+logger = logging.getLogger(__name__)
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_CONFIG = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code: 0, 1 where something failed, 2 for a wrong flag or setting."""
+    args = _parser().parse_args(argv)
+    text = answer(args, EdgeSiteConfig, __version__)
+    if text is not None:
+        print(text)
+        return EXIT_OK
+    logs.set_up(args.log_level)
+    try:
+        config = _config(args)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_serve(config))
+    except ConfigError as exc:
+        for problem in exc.problems:
+            print(f"edgesite: {problem}", file=sys.stderr)
+        return EXIT_CONFIG
+    except CloudCoreError as exc:
+        print(f"edgesite: {exc}", file=sys.stderr)
+        return EXIT_FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="edgesite", description="A whole site on this machine: a Kubernetes API and CloudCore.")
+    add_config_flags(parser, DEFAULT_FILE)
+    parser.add_argument("--log-level", choices=logs.LEVELS, default="info", help="how much to say on stderr (default info)")
+    return parser
+
+
+def _config(args: argparse.Namespace) -> EdgeSiteConfig:
+    path = args.config or (DEFAULT_FILE if Path(DEFAULT_FILE).exists() else None)
+    if path is None:
+        return EdgeSiteConfig()
+    config, warnings = read_config(path)
+    for warning in warnings:
+        logger.warning("%s: %s", path, warning)
+    return config
+
+
+async def _serve(config: EdgeSiteConfig) -> int:
+    """Run until SIGINT or SIGTERM, also while the start is still under way."""
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked.set)
+    stopping = loop.create_task(asked.wait())
+    starting = loop.create_task(app.start(config))
+    await asyncio.wait({stopping, starting}, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        return EXIT_OK
+    running = await starting
+    logger.info("the site serves kubectl at %s with %s", running.api.url, running.api.kubeconfig)
+    logger.info("boards enrol on port %d and connect on port %d", running.cloud.https_port, running.cloud.hub_port)
+    await stopping
+    logger.info("stopping")
+    await running.stop()
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())
