@@ -10,6 +10,9 @@ PODMANS_NOFILE = 1_048_576
 PODMANS_NPROC = 4_194_304
 """What Podman asks for when nobody says otherwise; more than the hard limit makes every container fail to start."""
 
+SAFE_NPROC = 32_768
+"""Podman lowers its own hard limit to the default of kernel.pid_max; a container cannot get more where limits cannot be raised."""
+
 
 class Cgroups(StrEnum):
     V1 = "v1"
@@ -94,4 +97,6 @@ def _ulimits(facts: MachineFacts) -> list[str]:
     wanted = (("nofile", facts.nofile_hard, PODMANS_NOFILE), ("nproc", facts.nproc_hard, PODMANS_NPROC))
     if all(hard < 0 or hard >= default for _, hard, default in wanted):
         return []
-    return [f"{name}={limit}:{limit}" for name, hard, default in wanted for limit in [default if hard < 0 else min(hard, default)]]
+    nofile = PODMANS_NOFILE if facts.nofile_hard < 0 else min(facts.nofile_hard, PODMANS_NOFILE)
+    nproc = SAFE_NPROC if facts.nproc_hard < 0 else min(facts.nproc_hard, SAFE_NPROC)
+    return [f"nofile={nofile}:{nofile}", f"nproc={nproc}:{nproc}"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 from urllib.parse import quote
 
@@ -114,7 +115,7 @@ class PodmanRuntime:
         query = {"stream": "true", "filters": json.dumps({"type": ["container"], "label": wire.label_filter("")["label"]})}
         try:
             answer = self._call("GET", "/events", params=query, stream=True, timeout=(self._timeout, EVENT_SILENCE))
-            with answer:
+            with closing(answer):
                 yield None
                 for line in answer.iter_lines(chunk_size=1):
                     happening = wire.happening_from_event(_decoded(line))

@@ -36,11 +36,11 @@ class Pulling:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The last try failed with ``error``; the next one is due at ``retry_at`` (monotonic). ``fresh``: it failed just now."""
+    """The last try failed with ``error``; the next one is due at ``retry_at`` (monotonic). ``never``: the policy forbids to try."""
 
     error: str
     retry_at: float
-    fresh: bool
+    never: bool = False
 
 
 Answer = Present | Pulling | Failed
@@ -78,7 +78,7 @@ class Pulls:
         if here is not None and not fetch:
             return here
         if policy is PullPolicy.NEVER:
-            return Failed(f'Container image "{name}" is not present with pull policy of Never', self._clock() + LONGEST_DELAY, fresh=False)
+            return Failed(f'Container image "{name}" is not present with pull policy of Never', self._clock() + LONGEST_DELAY, never=True)
         with self._lock:
             pull = self._pulls.setdefault(name, _Pull())
             if pull.running:
@@ -89,7 +89,7 @@ class Pulls:
                 self._fetched.add((asker, name))
                 return here
             if pull.failures and self._clock() < pull.retry_at:
-                return Failed(pull.error, pull.retry_at, fresh=False)
+                return Failed(pull.error, pull.retry_at)
             pull.running = True
             pull.waiting = [wake]
         threading.Thread(target=self._pull, args=(name, credentials, asker, pull), name=f"pull-{name[:40]}", daemon=True).start()
@@ -102,14 +102,6 @@ class Pulls:
     def forget_asker(self, asker: str) -> None:
         with self._lock:
             self._fetched = {pair for pair in self._fetched if pair[0] != asker}
-
-    def last_failure(self, name: str) -> Failed | None:
-        """What a worker that was just woken reports: the failure and when it is tried again."""
-        with self._lock:
-            pull = self._pulls.get(name)
-            if pull is None or pull.running or not pull.failures:
-                return None
-            return Failed(pull.error, pull.retry_at, fresh=True)
 
     def _present(self, name: str) -> Present | None:
         known = self._known.get(name)

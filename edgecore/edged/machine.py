@@ -35,7 +35,7 @@ def read_machine(root_directory: str, *, node_address: str = "", proc: Path = Pa
 
 
 def route_address() -> str:
-    """The address that this machine shows to others: of the default route, else what its name stands for, else empty."""
+    """The address that this machine shows to others: that of its default route, else loopback."""
     for family, target in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:

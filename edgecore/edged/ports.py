@@ -1,0 +1,46 @@
+"""What edged needs of the rest of EdgeCore, and what its own parts share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from edgecore.containers.pulls import Pulls
+from edgecore.containers.runtime import Runtime
+from edgecore.edged.fields import Surroundings
+from edgecore.edged.podspec import NodeRules
+from edgecore.edged.volume_files import VolumeFiles
+
+
+class Meta(Protocol):
+    """``edgecore.metaclient.MetaClient``, as far as edged uses it."""
+
+    def pods(self) -> list[dict[str, Any]]: ...
+    def get(self, namespace: str, type_: str, name: str, *, timeout: float = 10.0) -> dict[str, Any]: ...
+    def report_pod_status(self, namespace: str, name: str, uid: str, status: dict[str, Any], *, timeout: float = 10.0) -> None: ...
+    def report_node_status(self, node: str, status: dict[str, Any], *, timeout: float = 10.0) -> None: ...
+    def register_node(self, node: str, labels: dict[str, str], status: dict[str, Any], *, timeout: float = 60.0) -> bool: ...
+
+
+class EnginePort(Protocol):
+    """``edgecore.containers.engine.Engine``, as far as edged uses it. ``missing``: limits that this kernel cannot keep, and why."""
+
+    missing: dict[str, str]
+
+    def runtime(self) -> Runtime: ...
+    def stop(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What every pod worker works with. ``runtime``, ``rules`` and ``around`` are asked each time: they change when the engine comes."""
+
+    meta: Meta
+    runtime: Callable[[], Runtime]
+    pulls: Pulls
+    files: VolumeFiles
+    rules: Callable[[], NodeRules]
+    around: Callable[[], Surroundings]
+    clock: Callable[[], float] = time.time
