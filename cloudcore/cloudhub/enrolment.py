@@ -34,6 +34,10 @@ IN_PROGRESS_LIMIT = 64
 logger = logging.getLogger(__name__)
 
 
+class Unproven(IdentityError):
+    """No token, or one that is not good."""
+
+
 class NotAllowed(IdentityError):
     """The asker is known, and this is not for him."""
 
@@ -129,10 +133,6 @@ class Enrolment:
             raise NotAllowed(f"header NodeName: the certificate shown is that of {shown.common_name[:80]!r}, not of node {node}")
         if self.revocations.is_revoked(node, shown.serial):
             raise NotAllowed(f"the certificate shown was revoked; node {node} needs a join token")
-
-
-class Unproven(IdentityError):
-    """No token, or one that is not good."""
 
 
 def enrolment_app(

@@ -9,6 +9,7 @@ import socket
 import ssl
 import stat
 import subprocess
+import threading
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -267,3 +268,65 @@ def test_the_facts_beside_the_certificate_are_readable(cloud: Cloud, files: Iden
     files.facts.unlink()
     assert enrolling.describe(files).node == "edge1"
     assert files.facts.exists()
+
+
+@pytest.mark.parametrize(
+    ("clock_off_s", "text"),
+    [
+        (864_000.0, r"the clock of this board is far off: it says .* the cloud's says .*; set it and try again"),
+        (3.0, r"is not valid now \(certificate is not yet valid\); the clock of this board says .*: is it right\?"),
+        (None, r"is not valid now"),
+    ],
+)
+def test_a_clock_that_is_far_off_is_said(clock_off_s: float | None, text: str) -> None:
+    """The cloud's certificate is of a time that this machine's clock has not reached."""
+    cloud = Cloud(server_made_in_s=864_000)
+    try:
+        with pytest.raises(IdentityError, match=text):
+            request_certificate(cloud.endpoint, keys.to_pem(cloud.identity.authority.certificate), b"", {}, clock_off_s=clock_off_s)
+    finally:
+        cloud.close()
+
+
+def test_a_server_of_another_ca_is_not_trusted(cloud: Cloud) -> None:
+    other = Cloud()
+    try:
+        with pytest.raises(IdentityError, match="does not prove itself by the CA of this cluster"):
+            request_certificate(cloud.endpoint, keys.to_pem(other.identity.authority.certificate), b"", {})
+    finally:
+        other.close()
+
+
+def test_a_server_without_tls_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        answering = threading.Thread(target=_answer_plainly, args=[listening])
+        answering.start()
+        with pytest.raises(IdentityError, match="does not speak the TLS that is expected there"):
+            fetch_ca(Endpoint("127.0.0.1", listening.getsockname()[1]), "0" * 64)
+        answering.join(10)
+
+
+def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgecore.certs.enrolmentlink.TIME_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listening, pytest.raises(IdentityError, match=r"cannot be reached"):
+        fetch_ca(Endpoint("127.0.0.1", listening.getsockname()[1]), "0" * 64)
+
+
+def test_a_body_that_does_not_arrive_is_given_up(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enrolment, "BODY_TIME_S", 0.1)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=cloud.identity.authority.certificate)
+    with (
+        socket.create_connection(("127.0.0.1", cloud.endpoint.port), 5) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as half,
+    ):
+        half.sendall(b"GET /edge.crt HTTP/1.1\r\nHost: x\r\nNodeName: edge1\r\nContent-Length: 100\r\n\r\nabc")
+        assert half.recv(4096).startswith(b"HTTP/1.1 408 ")
+
+
+def _answer_plainly(listening: socket.socket) -> None:
+    connection, _ = listening.accept()
+    with connection:
+        connection.recv(1)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        connection.recv(4096)
