@@ -15,8 +15,8 @@ from edgecore.beehive.switchboard import Switchboard
 from edgecore.certs import renewal
 from edgecore.certs.files import stored_identity
 from edgecore.cloudlink import Timeouts
-from edgecore.config import Edged as EdgedConfig
 from edgecore.config import EdgeCoreConfig
+from edgecore.config import Edged as EdgedConfig
 from edgecore.config import EdgeHub as EdgeHubConfig
 from edgecore.edgehub.dialing import Address, Dialing, Renewal
 from edgecore.edgehub.module import EdgeHub, HubSettings
@@ -135,20 +135,20 @@ def _keep_modules(config: EdgeCoreConfig, node: str, keeper: Keeper, switchboard
 def _keep_edged(config: EdgedConfig, node: str, keeper: Keeper, switchboard: Switchboard) -> None:
     from edgecore.containers.engine import Engine
     from edgecore.containers.engine_facts import machine_facts
-    from edgecore.edged.module import Edged
+    from edgecore.edged.module import EdgedModule
     from edgecore.edged.settings import settings_from
 
     settings = replace(settings_from(config, version=__version__), node=node)
     client = MetaClient(switchboard)
 
-    def make() -> Edged:
+    def make() -> EdgedModule:
         engine = Engine(
             config.root_directory,
             endpoint=config.remote_runtime_endpoint,
             facts=machine_facts,
             timeout=config.runtime_request_timeout * 60.0,
         )
-        return Edged(settings, switchboard, client, engine)
+        return EdgedModule(settings, switchboard, client, engine)
 
     keeper.keep(ModuleName.EDGED, Group.EDGED, make)
 
