@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from cloudstub.controllers import deployment, replicaset, scheduler
+from cloudstub.controllers import daemonset, deployment, garbage, job, namespaces, node_lifecycle, pod_cleanup, replicaset, scheduler
 from cloudstub.controllers.backoff import Backoff
 from cloudstub.controllers.marks import Marks, marks_of
 from cloudstub.controllers.ports import EVERY_KIND, Cluster, Controller, Snapshot
@@ -25,7 +25,13 @@ logger = logging.getLogger(__name__)
 CONTROLLERS: tuple[Controller, ...] = (
     Controller("deployment", deployment.READS, deployment.decide, deployment.due),
     Controller("replicaset", replicaset.READS, replicaset.decide, replicaset.due),
+    Controller("daemonset", daemonset.READS, daemonset.decide, daemonset.due),
+    Controller("job", job.READS, job.decide, job.due),
     Controller("scheduler", scheduler.READS, scheduler.decide),
+    Controller("node-lifecycle", node_lifecycle.READS, node_lifecycle.decide, node_lifecycle.due),
+    Controller("pod-cleanup", pod_cleanup.READS, pod_cleanup.decide, pod_cleanup.due),
+    Controller("namespaces", namespaces.READS, namespaces.decide),
+    Controller("garbage", garbage.READS, garbage.decide, sleeps_through=garbage.SLEEPS_THROUGH),
 )
 GATHER_SECONDS = 0.01
 # The loop rests this many times as long as it computed, so that a storm of changes costs at most a quarter of a core.

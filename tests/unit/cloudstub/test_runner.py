@@ -15,12 +15,12 @@ from tests.fakes.cluster import FakeCluster
 from tests.unit.cloudstub import made
 
 
-def play(story: Callable[[FakeCluster], Awaitable[None]], **options: Any) -> FakeCluster:
+def play(story: Callable[[FakeCluster], Awaitable[None]], *, now: Callable[[], datetime] = lambda: made.NOW, **options: Any) -> FakeCluster:
     """Run ``story`` while the controllers run, all in one loop, with a limit."""
 
     async def scene() -> FakeCluster:
-        cluster = FakeCluster()
-        task = asyncio.create_task(runner.run(cluster, **options))
+        cluster = FakeCluster(now)
+        task = asyncio.create_task(runner.run(cluster, now=now, **options))
         try:
             async with asyncio.timeout(10):
                 await story(cluster)
@@ -102,7 +102,7 @@ def test_a_controller_wakes_by_time_alone() -> None:
         await cluster.until(lambda: ("configmaps", "default", "late") in cluster.objects)
 
     due = Controller("late", ("pods",), decide, lambda snapshot, now: opened if now < opened else None)
-    play(story, controllers=[due])
+    play(story, controllers=[due], now=lambda: datetime.now(UTC))
 
 
 def test_nothing_is_looked_at_while_nothing_changes() -> None:
