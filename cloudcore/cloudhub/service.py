@@ -10,7 +10,7 @@ import logging
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from cloudcore.cloudhub import plain, routing
@@ -199,9 +199,15 @@ class CloudHub:
             known = session.mode is Mode.PLAIN and owed.key in held and held[owed.key][0] == owed.uid
             session.offer(plain.as_update(owed) if known else owed)
         if session.mode is Mode.LEDGER:
-            for owed in found.same:
-                self.delivered(session, owed)
+            self._record_held(session, found.same)
         logger.info("node %s: holds %d objects, sending %d, removing %d", node, len(held), len(found.send), len(found.remove))
+
+    def _record_held(self, session: Session, held: Iterable[Owed]) -> None:
+        """A record that was lost is mended by what the node says."""
+        known = self._record.known(session.node) if self._record is not None else {}
+        for owed in held:
+            if known.get(owed.key) != (owed.uid, owed.version):
+                self.delivered(session, owed)
 
     def _removal(self, node: str, key: str, uid: str) -> Owed | None:
         for uplink in self._uplinks.values():
