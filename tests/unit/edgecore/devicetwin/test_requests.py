@@ -1,0 +1,206 @@
+"""What mappers ask and what they are answered (contract 6.3, 11)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from edgecore.beehive.letters import Arrived
+from edgecore.devicetwin import requests
+from edgecore.devicetwin.shadow import Shadow, Twin
+from edgecore.devicetwin.turn import Turn
+from viaduct import topics
+from viaduct.device import Attribute, TwinValue, Version
+
+NOW = 1_700_000_000_000
+TWINS = {
+    "setpoint": Twin(TwinValue("5", 1), None, False, "int", Version(7, 0)),
+    "temperature": Twin(None, TwinValue("20", 2), True, "int", None, Version(0, 4)),
+    "old": Twin(None, None, True, "deleted", Version(6, 0)),
+}
+
+
+def _turn(**twins: Twin) -> Turn:
+    shadow = Shadow("d1", "lamp", attributes={"room": Attribute("7", False)}, twins=twins or TWINS)
+    return Turn({"d1": shadow}, "edge1", NOW)
+
+
+def _ask(turn: Turn, topic: str, payload: Any) -> list[tuple[str, Any]]:
+    data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    matched = topics.match(topic)
+    assert matched is not None
+    requests.handle(matched, Arrived(topic, data), turn)
+    return [(said.topic, json.loads(said.payload)) for said in turn.publishes]
+
+
+def _update(turn: Turn, payload: Any, device: str = "d1") -> list[tuple[str, Any]]:
+    return _ask(turn, topics.twin_update(device), payload)
+
+
+def test_an_update_is_answered_by_result_then_document_then_delta() -> None:
+    said = _update(_turn(), {"event_id": "e1", "timestamp": 5, "twin": {"temperature": {"actual": {"value": "21"}}}})
+    old, now = {"value": "20", "metadata": {"timestamp": 2}}, {"value": "21", "metadata": {"timestamp": NOW}}
+    assert [topic for topic, _ in said] == [
+        "$hw/events/device/d1/twin/update/result",
+        "$hw/events/device/d1/twin/update/document",
+        "$hw/events/device/d1/twin/update/delta",
+    ]
+    assert said[0][1] == {"event_id": "e1", "timestamp": NOW, "twin": {"temperature": {"actual": now, "metadata": {"type": "int"}}}}
+    last = {"actual": old, "optional": True, "metadata": {"type": "int"}}
+    assert said[1][1]["twin"] == {"temperature": {"last": last, "current": last | {"actual": now}}}
+    delta = said[2][1]
+    assert delta["delta"] == {"setpoint": "5"}
+    assert delta["twin"] == {
+        "setpoint": {"expected": {"value": "5", "metadata": {"timestamp": 1}}, "optional": False, "metadata": {"type": "int"}}
+    }
+
+
+def test_there_is_no_delta_once_everything_desired_is_reported() -> None:
+    said = _update(_turn(), {"twin": {"setpoint": {"actual": {"value": "5"}}}})
+    assert [topic.rsplit("/", 1)[1] for topic, _ in said] == ["result", "document"]
+
+
+def test_deleting_a_twin_says_null_in_result_and_document() -> None:
+    said = _update(_turn(), {"twin": {"temperature": None}})
+    assert said[0][1]["twin"] == {"temperature": None}
+    assert said[1][1]["twin"]["temperature"]["current"] is None
+
+
+def test_a_twin_that_is_added_has_no_last_state() -> None:
+    said = _update(_turn(), {"twin": {"new": {"actual": {"value": "x"}, "metadata": {"tyep": "int"}}}})
+    assert said[0][1]["twin"]["new"] == {"actual": {"value": "x", "metadata": {"timestamp": NOW}}, "optional": True, "metadata": {}}
+    assert said[1][1]["twin"]["new"]["last"] is None
+
+
+def test_an_update_that_changes_nothing_succeeds_with_an_empty_result() -> None:
+    said = _update(_turn(keep=Twin(actual=TwinValue("1", 1), optional=False)), {"event_id": "e", "twin": {"keep": None}})
+    assert said == [("$hw/events/device/d1/twin/update/result", {"event_id": "e", "timestamp": NOW, "twin": {}})]
+
+
+@pytest.mark.parametrize(
+    ("payload", "device", "code", "reason", "event_id"),
+    [
+        (b"{", "d1", 400, "Unmarshal update request body failed, Please check the request", ""),
+        (b"\x00\xff", "d1", 400, "Unmarshal update request body failed, Please check the request", ""),
+        (b"[" * 5000, "d1", 400, "Unmarshal update request body failed, Please check the request", ""),
+        ({"event_id": "e"}, "d1", 400, "Update twin error, the update request body not have key:twin", "e"),
+        ({"event_id": "e", "twin": {}}, "nobody", 404, "Update rejected due to the device is not existed", "e"),
+        ({"event_id": "e", "twin": {"temperature": {"actual": {"value": "warm"}}}}, "d1", 400, "the value is not int", "e"),
+        ({"event_id": "e", "twin": {"nix": None}}, "d1", 400, "The request body is wrong", "e"),
+        (
+            {"event_id": "e", "twin": {"n": {"actual": {"value": "1"}, "metadata": {"type": "Updated"}}}},
+            "d1",
+            400,
+            "the value type is not allowed",
+            "e",
+        ),
+    ],
+)
+def test_a_refused_update_is_answered_on_the_devices_own_topic_and_changes_nothing(
+    payload: Any, device: str, code: int, reason: str, event_id: str
+) -> None:
+    turn = _turn()
+    said = _update(turn, payload, device)
+    error = {"event_id": event_id, "timestamp": NOW, "code": code, "reason": reason}
+    assert said == [(f"$hw/events/device/{device}/twin/update/result", error)]
+    assert not turn.writes and turn.shadows["d1"].twins == TWINS
+
+
+def test_a_value_that_is_missing_is_refused_by_the_name_of_its_field() -> None:
+    ((_, error),) = _update(_turn(), {"event_id": "e", "twin": {"temperature": {"actual": {}}}})
+    assert (error["event_id"], error["code"]) == ("e", 400)
+    assert "twin.temperature.actual.value" in error["reason"]
+
+
+def test_get_returns_every_twin_without_versions_and_without_the_deleted() -> None:
+    ((topic, result),) = _ask(_turn(), topics.twin_get("d1"), {"event_id": "g", "timestamp": 1, "twin": {"whatever": 1}})
+    assert topic == "$hw/events/device/d1/twin/get/result"
+    assert result == {
+        "event_id": "g",
+        "timestamp": NOW,
+        "twin": {
+            "setpoint": {"expected": {"value": "5", "metadata": {"timestamp": 1}}, "optional": False, "metadata": {"type": "int"}},
+            "temperature": {"actual": {"value": "20", "metadata": {"timestamp": 2}}, "optional": True, "metadata": {"type": "int"}},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("device", "payload", "code", "reason"),
+    [("lost", b"{}", 404, "Device lost not found while getting twin"), ("d1", b"nothing", 400, "payload: not JSON")],
+)
+def test_a_get_that_fails_says_why(device: str, payload: bytes, code: int, reason: str) -> None:
+    ((_, error),) = _ask(_turn(), topics.twin_get(device), payload)
+    assert error["code"] == code and error["reason"].startswith(reason)
+
+
+@pytest.mark.parametrize("identity", ["hw", "device", "twin", "e", "get"])
+def test_a_device_may_be_called_like_a_part_of_the_topic(identity: str) -> None:
+    turn = Turn({identity: Shadow(identity, twins=TWINS)}, "edge1", NOW)
+    assert _update(turn, {"twin": {"temperature": {"actual": {"value": "1"}}}}, identity)[0][0] == topics.twin_update_result(identity)
+
+
+def test_membership_get_lists_devices_with_attributes_and_without_twins() -> None:
+    ((topic, result),) = _ask(_turn(), topics.membership_get("edge1"), {"event_id": "m"})
+    assert topic == "$hw/events/node/edge1/membership/get/result"
+    assert result == {
+        "event_id": "m",
+        "timestamp": NOW,
+        "devices": [{"id": "d1", "name": "lamp", "attributes": {"room": {"value": "7", "optional": False}}}],
+    }
+    turn = Turn({}, "edge1", NOW)
+    assert _ask(turn, topics.membership_get("edge1"), {})[0][1]["devices"] == []
+
+
+def test_state_online_is_kept_answered_and_owed_to_the_cloud() -> None:
+    turn = _turn()
+    ((topic, result),) = _ask(turn, topics.state_update("d1"), {"event_id": "s", "state": "online"})
+    assert topic == "$hw/events/device/d1/state/update/result"
+    assert result["device"] == {"name": "lamp", "state": "online", "last_online": "2023-11-14 22:13:20"}
+    assert turn.owes and turn.shadows["d1"].state == "online"
+
+
+def test_last_online_moves_only_when_the_device_is_online() -> None:
+    turn = _turn()
+    ((_, result),) = _ask(turn, topics.state_update("d1"), {"state": "offline"})
+    assert result["device"] == {"name": "lamp", "state": "offline"}
+
+
+@pytest.mark.parametrize(
+    ("device", "payload"), [("d1", {"state": "OK"}), ("d1", {}), ("nobody", {"state": "online"}), ("d1", b"}"), ("d1", [1])]
+)
+def test_any_other_state_is_ignored_without_an_answer(device: str, payload: Any) -> None:
+    turn = _turn()
+    assert _ask(turn, topics.state_update(device), payload) == []
+    assert not turn.writes
+
+
+@pytest.mark.parametrize("version", [{}, {"expected_version": {"cloud": 99, "edge": 99}, "actual_version": {"cloud": 99, "edge": 99}}])
+def test_a_mapper_that_speaks_for_the_cloud_changes_nothing(version: dict[str, Any]) -> None:
+    turn = _turn()
+    entry = {"actual": {"value": "1"}, "expected": {"value": "1"}, "metadata": {"type": "Updated"}} | version
+    assert _ask(turn, topics.twin_cloud_updated("d1"), {"event_id": "", "timestamp": 0, "twin": {"setpoint": entry}}) == []
+    assert not turn.writes and turn.shadows["d1"].twins == TWINS
+
+
+def test_updates_that_follow_each_other_are_answered_one_by_one_and_the_last_value_stays() -> None:
+    turn = _turn()
+    for number in range(50):
+        said = _update(turn, {"event_id": str(number), "twin": {"temperature": {"actual": {"value": str(number)}}}})
+    results = [payload["event_id"] for topic, payload in said if topic.endswith("/result")]
+    assert results == [str(number) for number in range(50)]
+    twin = turn.shadows["d1"].twins["temperature"]
+    assert twin.actual == TwinValue("49", NOW) and twin.actual_version == Version(0, 54)
+
+
+def test_what_could_not_be_saved_is_answered_with_500() -> None:
+    turn = _turn()
+    topic = topics.twin_update("d1")
+    matched = topics.match(topic)
+    assert matched is not None
+    requests.refuse_unsaved(matched, Arrived(topic, b'{"event_id":"e","twin":{}}'), turn)
+    requests.refuse_unsaved(matched, Arrived(topic, b"}"), turn)
+    answers = [json.loads(said.payload) for said in turn.publishes]
+    assert [(answer["event_id"], answer["code"]) for answer in answers] == [("e", 500), ("", 500)]
