@@ -153,6 +153,7 @@ def _shake_hands(tcp: socket.socket, context: ssl.SSLContext, host: str, where: 
 def _verdict(exc: ssl.SSLCertVerificationError, host: str) -> str:
     clock = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     hints = {
+        7: "its CA is not the one that this node joined",
         9: f"it is not valid yet (this node's clock says {clock}: is it right?)",
         10: f"it has expired (this node's clock says {clock}: is it right?)",
         18: "it is self-signed, not from the CA that this node joined",
@@ -170,7 +171,7 @@ def _upgrade(client: Any, channel: _Channel, url: str, headers: Mapping[str, str
     except websocket.WebSocketBadStatusException as exc:
         refused = LinkRefused if getattr(exc, "status_code", 0) in (401, 403) else LinkError
         raise refused(f"{where} refused this node: {_refusal(exc)}") from exc
-    except (ssl.SSLError, ConnectionError) as exc:
+    except (ssl.SSLError, ConnectionError, websocket.WebSocketConnectionClosedException) as exc:
         raise LinkError(f"{where} ended the connection: {_said(exc)} (is this node's certificate expired or revoked?)") from exc
     except (websocket.WebSocketException, OSError, ValueError) as exc:
         raise LinkError(f"{where} is not a hub: {_said(exc)}") from exc

@@ -1,0 +1,208 @@
+"""The websocket to the cloud against real TLS on loopback: each way to fail has a text that says what may help."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgecore.cloudlink import CloudLink, Identity, Timeouts, connect
+from edgecore.errors import LinkError, LinkRefused
+from tests.fakes.fakehub import FakeHub, Papers, make_papers, wait_until
+from viaduct.codec import MAX_FRAME_BYTES
+from viaduct.handshake import Mode, choose_mode
+from viaduct.message import new_message
+
+QUICK = Timeouts(reach=1.0, handshake=2.0, write=2.0)
+
+
+def _identity(papers: Papers) -> Identity:
+    return Identity(papers.ca, papers.node, papers.node_key)
+
+
+def _dial(port: int, identity: Identity, host: str = "127.0.0.1") -> CloudLink:
+    return connect(f"wss://{host}:{port}/project/edge1/events", {"node_id": "edge1", "ConnectionUse": "msg"}, identity, QUICK)
+
+
+@pytest.fixture
+def link(hub: FakeHub, papers: Papers) -> Iterator[CloudLink]:
+    link = _dial(hub.port, _identity(papers))
+    wait_until(lambda: hub.connections)
+    yield link
+    link.close()
+
+
+class Raw:
+    """A TCP port that does with each connection what a test says."""
+
+    def __init__(self, answer: bytes | None) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self._answer = answer
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        kept = []
+        try:
+            while True:
+                connection, _ = self._socket.accept()
+                if self._answer is None:
+                    kept.append(connection)
+                else:
+                    connection.sendall(self._answer)
+                    connection.close()
+        except OSError:
+            return
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def test_the_answer_tells_the_delivery_mode(link: CloudLink) -> None:
+    assert choose_mode(link.headers) is Mode.LEDGER
+
+
+def test_the_other_end_closing_is_an_error_of_the_reader(link: CloudLink, hub: FakeHub) -> None:
+    hub.stop()
+    with pytest.raises(LinkError, match="closed the connection"):
+        link.receive()
+
+
+def test_closing_wakes_a_reader_that_waits(link: CloudLink) -> None:
+    woken = threading.Event()
+
+    def read() -> None:
+        with pytest.raises(LinkError):
+            link.receive()
+        woken.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    time.sleep(0.05)  # so that it is more likely to wait already; the claim holds either way
+    link.close()
+    assert woken.wait(3)
+    with pytest.raises(LinkError):
+        link.send_text("late")
+
+
+def test_reading_and_writing_at_once_mixes_nothing_up(hub: FakeHub, papers: Papers) -> None:
+    hub.answer = lambda message: [message]
+    link = _dial(hub.port, _identity(papers))
+    sent = [new_message(source="s", group="g", operation="update", resource="r", now_ms=1, content="x" * (n % 40_000)) for n in range(400)]
+
+    def write() -> None:
+        from viaduct.codec import encode
+
+        for message in sent:
+            link.send_text(encode(message))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    got = [link.receive() for _ in sent]
+    writer.join()
+    link.close()
+    assert [message.id.encode() in data for message, data in zip(sent, got, strict=True)] == [True] * len(sent)
+
+
+def test_a_message_beyond_the_cap_is_refused(link: CloudLink, hub: FakeHub) -> None:
+    hub.say_text("x" * (MAX_FRAME_BYTES + 1))
+    with pytest.raises(LinkError, match="more than"):
+        link.receive()
+
+
+def test_nobody_listening_is_said(papers: Papers) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with pytest.raises(LinkError, match="cannot be reached: Connection refused"):
+        _dial(port, _identity(papers))
+
+
+def test_a_name_that_is_none_is_said(papers: Papers) -> None:
+    with pytest.raises(LinkError, match=r"nowhere\.invalid cannot be resolved"):
+        _dial(1, _identity(papers), "nowhere.invalid")
+
+
+def test_a_refusal_carries_the_hubs_text_and_is_told_apart(papers: Papers) -> None:
+    hub = FakeHub(papers, status=403)
+    try:
+        with pytest.raises(LinkRefused, match="403 this node is not welcome"):
+            _dial(hub.port, _identity(papers))
+        hub.status = 503
+        with pytest.raises(LinkError) as raised:
+            _dial(hub.port, _identity(papers))
+        assert not isinstance(raised.value, LinkRefused)
+    finally:
+        hub.close()
+
+
+def test_a_hub_of_another_ca_is_refused(hub: FakeHub, tmp_path: Path) -> None:
+    others = make_papers(tmp_path)
+    with pytest.raises(LinkError, match="CA is not the one"):
+        _dial(hub.port, _identity(others))
+
+
+def test_a_hub_with_another_name_is_refused(tmp_path: Path) -> None:
+    papers = make_papers(tmp_path, server_address="192.0.2.7")
+    hub = FakeHub(papers)
+    try:
+        with pytest.raises(LinkError, match=r"not made out to 127\.0\.0\.1"):
+            _dial(hub.port, _identity(papers))
+    finally:
+        hub.close()
+
+
+def test_an_expired_certificate_of_ours_is_hinted_at(tmp_path: Path) -> None:
+    papers = make_papers(tmp_path, node_days=(-30, -1))
+    hub = FakeHub(papers)
+    try:
+        with pytest.raises(LinkError, match="expired"):
+            _dial(hub.port, _identity(papers))
+    finally:
+        hub.close()
+
+
+def test_missing_and_broken_files_are_named(hub: FakeHub, papers: Papers, tmp_path: Path) -> None:
+    with pytest.raises(LinkError, match=r"none\.pem is missing.*edgecore join"):
+        _dial(hub.port, Identity(papers.ca, tmp_path / "none.pem", papers.node_key))
+    (tmp_path / "broken.pem").write_text("-----BEGIN CERTIFICATE-----\nnothing\n")
+    with pytest.raises(LinkError, match="certificate files cannot be used"):
+        _dial(hub.port, Identity(papers.ca, tmp_path / "broken.pem", papers.node_key))
+
+
+@pytest.mark.parametrize(("answer", "text"), [(b"HTTP/1.1 200 OK\r\n\r\n", "TLS with"), (b"\x00" * 40, "TLS with"), (b"", "TLS with")])
+def test_what_speaks_no_tls_is_said(papers: Papers, answer: bytes, text: str) -> None:
+    raw = Raw(answer)
+    try:
+        with pytest.raises(LinkError, match=text):
+            _dial(raw.port, _identity(papers))
+    finally:
+        raw.close()
+
+
+def test_a_silent_port_is_given_up_in_time(papers: Papers) -> None:
+    raw = Raw(None)
+    began = time.monotonic()
+    try:
+        with pytest.raises(LinkError, match="TLS handshake in time"):
+            _dial(raw.port, _identity(papers))
+        assert time.monotonic() - began < 4
+    finally:
+        raw.close()
+
+
+@pytest.mark.parametrize("url", ["ws://127.0.0.1:1/", "http://127.0.0.1:1/", "127.0.0.1:1", ""])
+def test_only_wss_is_dialed(papers: Papers, url: str) -> None:
+    with pytest.raises(LinkError, match="not a wss://"):
+        connect(url, {}, _identity(papers))
+
+
+def test_the_link_is_found_again_when_the_hub_starts_late(papers: Papers, hub: FakeHub) -> None:
+    hub.stop()
+    with pytest.raises(LinkError):
+        _dial(hub.port, _identity(papers))
+    hub.start()
+    link = wait_until(lambda: _dial(hub.port, _identity(papers)))
+    link.close()
