@@ -13,9 +13,6 @@ from cloudcore.cluster import identity
 from cloudcore.devicecontroller.gojson import go_json
 from cloudcore.ports import JsonObject
 
-CONFIGMAP_PREFIX = "device-profile-config-"
-FILE = "deviceProfile.json"
-
 _PROTOCOLS = (("opcua", None), ("modbus", "rtu"), ("modbus", "tcp"), ("bluetooth", None))
 """In the order in which they are looked at; only the first that is there counts."""
 
@@ -30,10 +27,6 @@ _VISITOR_KEYS = {
     "modbus": ("register", "offset", "limit", "scale", "isSwap", "isRegisterSwap"),
 }
 _CONVERTER_KEYS = ("startIndex", "endIndex", "shiftLeft", "shiftRight", "orderOfOperations")
-
-
-def configmap_name(node: str) -> str:
-    return CONFIGMAP_PREFIX + node
 
 
 def profile_text(devices: Iterable[JsonObject], models: Iterable[JsonObject]) -> str | None:

@@ -7,10 +7,11 @@ import logging
 
 from cloudcore.cluster import Cluster, Informer, identity, uid_of
 from cloudcore.devicecontroller.bindings import Bindings
-from cloudcore.devicecontroller.profile import CONFIGMAP_PREFIX, FILE, configmap_name, model_of, profile_text
+from cloudcore.devicecontroller.profile import model_of, profile_text
 from cloudcore.errors import KubeAlreadyExists, KubeConflict, KubeError, KubeInvalid, KubeNotFound
 from cloudcore.kube.resources import CONFIGMAPS
 from cloudcore.ports import JsonObject
+from viaduct.profile import FILE, configmap_of, node_of
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +57,8 @@ class Profiles:
     def configmap_event(self, old: JsonObject | None, new: JsonObject | None) -> None:
         """Somebody (maybe we) wrote or deleted a profile: look at it."""
         namespace, name = identity(new if new is not None else old or {})
-        if name.startswith(CONFIGMAP_PREFIX):
-            self.mark(name.removeprefix(CONFIGMAP_PREFIX), namespace)
+        if node_of(name):
+            self.mark(node_of(name), namespace)
 
     async def run(self) -> None:
         """Until cancelled. Start it when the caches are filled: half a view would give half a profile."""
@@ -79,7 +80,7 @@ class Profiles:
             asyncio.get_running_loop().call_later(self._retry_seconds, self.mark, node, namespace)
 
     async def _write(self, node: str, namespace: str) -> None:
-        name = configmap_name(node)
+        name = configmap_of(node)
         current = self._configmaps.get(namespace, name)
         for _ in range(5):
             wanted = profile_text(self._served(node, namespace), self._models_of(namespace))

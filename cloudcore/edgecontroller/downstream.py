@@ -9,6 +9,7 @@ from cloudcore.cluster import Clock, Informer, epoch_ms, identity, uid_of, versi
 from cloudcore.edgecontroller import translate
 from cloudcore.edgecontroller.interest import Interest, Place, Ref, Shift, node_of
 from cloudcore.ports import Downlink, JsonObject, Owed
+from viaduct import profile
 from viaduct.errors import MalformedResource
 from viaduct.resource import parse_resource
 from viaduct.vocabulary import ResourceType
@@ -134,7 +135,13 @@ class Downstream:
     def _follower_of(self, kind: str) -> Callable[[JsonObject | None, JsonObject | None], None]:
         def configuration_event(old: JsonObject | None, new: JsonObject | None) -> None:
             obj = new if new is not None else old or {}
-            nodes = self.interest.nodes_of(Ref(kind, *identity(obj)))
+            ref = Ref(kind, *identity(obj))
+            profiled = profile.node_of(ref.name) if kind == ResourceType.CONFIGMAP else ""
+            if profiled and new is not None:
+                self.interest.stand(profiled, ref)
+            nodes = self.interest.nodes_of(ref)
+            if profiled and new is None:
+                self.interest.fall(profiled, ref)
             if not nodes:
                 return
             if new is None:

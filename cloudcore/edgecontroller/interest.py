@@ -40,6 +40,7 @@ class Interest:
         self._places: defaultdict[str, dict[Place, None]] = defaultdict(dict)
         self._needs: defaultdict[str, Counter[Ref]] = defaultdict(Counter)
         self._nodes: defaultdict[Ref, set[str]] = defaultdict(set)
+        self._standing: set[Ref] = set()
 
     def place(self, pod: JsonObject) -> list[Shift]:
         """Take the pod as it is now: one shift, or two where it moved to another node."""
@@ -64,6 +65,20 @@ class Interest:
         if node:
             self._leave(node, identity(pod))
         return self._shift(node, frozenset(), references_before)
+
+    def stand(self, node: str, ref: Ref) -> Shift:
+        """``node`` needs ``ref`` as long as it exists, whatever its pods name: the profile of its mappers."""
+        if ref in self._standing:
+            return Shift()
+        self._standing.add(ref)
+        return self._shift(node, frozenset((ref,)), frozenset())
+
+    def fall(self, node: str, ref: Ref) -> Shift:
+        """``ref`` is gone."""
+        if ref not in self._standing:
+            return Shift()
+        self._standing.remove(ref)
+        return self._shift(node, frozenset(), frozenset((ref,)))
 
     def pods_of(self, node: str) -> list[Place]:
         return list(self._places.get(node, ()))

@@ -19,6 +19,7 @@ from edgecore.beehive.switchboard import Switchboard
 from edgecore.containers import labels
 from edgecore.containers.model import Happening
 from edgecore.containers.pulls import Pulls
+from edgecore.edged.device_profiles import DeviceProfiles
 from edgecore.edged.fields import Surroundings
 from edgecore.edged.machine import read_machine
 from edgecore.edged.node import EngineState, Machine
@@ -72,6 +73,7 @@ class EdgedModule(Module):
         self._machine = self._read_machine()
         root = Path(settings.root_directory)
         self._files = VolumeFiles(root, memory_root(self._instance))
+        self._profiles = DeviceProfiles(meta, settings.node, root)
         self._shop = Workshop(
             meta=meta,
             runtime=engine.runtime,
@@ -91,8 +93,9 @@ class EdgedModule(Module):
         )
 
     def opened(self) -> None:
-        os.makedirs(self._settings.root_directory, mode=0o700, exist_ok=True)
+        os.makedirs(self._settings.root_directory, mode=0o711, exist_ok=True)
         self._observer.start()
+        self._profiles.start()
         self._reporter.start()
         threading.Thread(target=self._load, name="edged-start", daemon=True).start()
 
@@ -119,6 +122,7 @@ class EdgedModule(Module):
     def closed(self) -> None:
         self._closed = True
         self._observer.close()
+        self._profiles.close()
         self._reporter.close()
         for worker in self._workers.values():
             worker.close()
@@ -165,6 +169,8 @@ class EdgedModule(Module):
     def _config_changed(self, letter: ConfigChanged) -> None:
         namespace, _, rest = letter.key.partition("/")
         kind, _, name = rest.partition("/")
+        if kind == CONFIGMAP:
+            self._profiles.changed(namespace, name)
         if kind in (CONFIGMAP, SECRET):
             for worker in self._workers.values():
                 worker.config_changed(namespace, Source(kind, name))
