@@ -60,6 +60,8 @@ def due(snapshot: Snapshot, now: datetime) -> datetime | None:
 
 def victims(active: list[Object], count: int) -> list[Object]:
     """Which pods go first: those that do the least, as Kubernetes ranks them."""
+    if count <= 0:
+        return []
     crowd: dict[str, int] = {}
     for pod in active:
         crowd[pods.node_of(pod)] = crowd.get(pods.node_of(pod), 0) + 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cloudstub.controllers import pods, quantity
@@ -13,6 +14,15 @@ from cloudstub.controllers.objects import Object, controller_uid, spec_of, statu
 _MAY_BE_UNSAID = frozenset({"cpu", "memory", "ephemeral-storage", "pods"})
 
 Port = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one pod wants of a node: resources in thousandths, ports of the host, and whose kind it is of."""
+
+    requests: Mapping[str, int]
+    ports: frozenset[Port]
+    owner: str | None
 
 
 class Room:
@@ -26,32 +36,33 @@ class Room:
         self._owners: Counter[str] = Counter()
         self.pods = 0
 
-    def take(self, pod: Object) -> None:
-        self._used.update(requests(pod))
-        self._ports.update(host_ports(pod))
-        self._owners[controller_uid(pod) or ""] += 1
+    def take(self, demand: Demand) -> None:
+        for name, wanted in demand.requests.items():
+            self._used[name] += wanted
+        self._ports |= demand.ports
+        if demand.owner:
+            self._owners[demand.owner] += 1
         self.pods += 1
 
-    def lacks(self, pod: Object) -> list[str]:
-        """Why ``pod`` does not fit, in Kubernetes' words; empty where it does."""
+    def lacks(self, demand: Demand) -> list[str]:
+        """Why a pod does not fit, in Kubernetes' words; empty where it does."""
         reasons = []
         if "pods" in self._has and (self.pods + 1) * 1000 > self._has["pods"]:
             reasons.append("Too many pods")
-        for name, wanted in requests(pod).items():
+        for name, wanted in demand.requests.items():
             if not self._can_give(name, wanted):
                 reasons.append(f"Insufficient {name}")
-        if any(_clash(mine, taken) for mine in host_ports(pod) for taken in self._ports):
+        if any(_clash(mine, taken) for mine in demand.ports for taken in self._ports):
             reasons.append("node(s) didn't have free ports for the requested pod ports")
         return reasons
 
-    def crowd(self, pod: Object) -> int:
+    def crowd(self, demand: Demand) -> int:
         """How many pods of the same owner are here already."""
-        owner = controller_uid(pod)
-        return self._owners[owner] if owner else 0
+        return self._owners[demand.owner] if demand.owner else 0
 
-    def load(self, pod: Object) -> float:
-        """The share of cpu and memory that would be taken with ``pod``: the fuller of the two, as far as the node says."""
-        wanted = requests(pod)
+    def load(self, demand: Demand) -> float:
+        """The share of cpu and memory that would be taken then: the fuller of the two, as far as the node says."""
+        wanted = demand.requests
         shares = ((self._used[name] + wanted.get(name, 0)) / self._has[name] for name in ("cpu", "memory") if self._has.get(name))
         return max(shares, default=0.0)
 
@@ -67,8 +78,12 @@ def rooms(nodes: Iterable[Object], all_pods: Iterable[Object]) -> dict[str, Room
     for pod in all_pods:
         room = found.get(pods.node_of(pod))
         if room is not None and not pods.is_finished(pod):
-            room.take(pod)
+            room.take(demand_of(pod))
     return found
+
+
+def demand_of(pod: Object) -> Demand:
+    return Demand(requests(pod), host_ports(pod), controller_uid(pod))
 
 
 def requests(pod: Object) -> dict[str, int]:
@@ -84,7 +99,7 @@ def requests(pod: Object) -> dict[str, int]:
     return dict(total)
 
 
-def host_ports(pod: Object) -> set[Port]:
+def host_ports(pod: Object) -> frozenset[Port]:
     """(protocol, address, port) of every port of the host that ``pod`` wants."""
     spec = spec_of(pod)
     found = set()
@@ -93,7 +108,7 @@ def host_ports(pod: Object) -> set[Port]:
             number = port.get("hostPort") or (port.get("containerPort") if spec.get("hostNetwork") else None)
             if number:
                 found.add((port.get("protocol", "TCP"), port.get("hostIP") or "0.0.0.0", int(number)))
-    return found
+    return frozenset(found)
 
 
 def _asked(container: dict[str, Any]) -> dict[str, int]:

@@ -119,19 +119,25 @@ class _Round:
     async def forever(self) -> None:
         revision = await self._cluster.wait_change(-1)
         while True:
-            started = time.perf_counter()
-            asked = self._ask()
-            computed = time.perf_counter() - started
+            asked, computed = await self._ask()
             for start in range(0, len(asked), MOST_SIDE_BY_SIDE):
                 await asyncio.gather(*(self._do(desk, write) for desk, write in asked[start : start + MOST_SIDE_BY_SIDE]))
             revision = await self._wait(revision)
             await asyncio.sleep(max(0.0 if asked else GATHER_SECONDS, computed * REST_FACTOR))
 
-    def _ask(self) -> list[tuple[_Desk, Write]]:
+    async def _ask(self) -> tuple[list[tuple[_Desk, Write]], float]:
+        """What all controllers want, and how many seconds the thinking took. Clients are served between two of them."""
+        started = time.perf_counter()
         snapshot = self._cluster.snapshot(*self._reads)
         marks = marks_of(snapshot)
-        now, clock = self._now(), time.monotonic()
-        return [(desk, write) for desk in self._desks for write in desk.look(snapshot, marks, now, clock)]
+        computed = time.perf_counter() - started
+        asked: list[tuple[_Desk, Write]] = []
+        for desk in self._desks:
+            await asyncio.sleep(0)
+            started = time.perf_counter()
+            asked += [(desk, write) for write in desk.look(snapshot, marks, self._now(), time.monotonic())]
+            computed += time.perf_counter() - started
+        return asked, computed
 
     async def _do(self, desk: _Desk, write: Write) -> None:
         subject = subject_of(write)

@@ -20,12 +20,14 @@ from cloudstub.controllers.objects import (
     with_status,
 )
 from cloudstub.controllers.ports import Snapshot
-from cloudstub.controllers.room import Room, rooms
+from cloudstub.controllers.room import Demand, Room, demand_of, rooms
 from cloudstub.controllers.writes import Bind, Create, UpdateStatus, Write
 
 READS = ("pods", "nodes")
 NAME = "default-scheduler"
-_TEMPLATE_LABELS = ("pod-template-hash", "controller-revision-hash")
+_TEMPLATE = "pod-template-hash"
+# One look stays short; what it leaves is taken up by the next, which its own bindings cause.
+MOST_AT_ONCE = 100
 
 
 def decide(snapshot: Snapshot, now: datetime) -> list[Write]:
@@ -36,15 +38,19 @@ def decide(snapshot: Snapshot, now: datetime) -> list[Write]:
     taken = rooms(nodes, snapshot["pods"])
     writes: list[Write] = []
     hopeless: dict[tuple[str, str], str] = {}
+    bound = 0
     for pod in sorted(pending, key=_turn):
-        twin = _template(pod)
+        twin, demand = _template(pod), demand_of(pod)
         message = hopeless.get(twin) if twin else None
-        node = None if message else _best(pod, nodes, taken)
+        node = None if message else _best(pod, demand, nodes, taken)
         if node is not None:
-            taken[name_of(node)].take(pod)
+            taken[name_of(node)].take(demand)
             writes += _bound(pod, name_of(node), now)
+            bound += 1
+            if bound == MOST_AT_ONCE:
+                break
             continue
-        message = message or _why(pod, nodes, taken)
+        message = message or _why(pod, demand, nodes, taken)
         if twin:
             hopeless[twin] = message  # room only shrinks within one look: the next of its template finds none either
         writes += _refused(pod, message, now)
@@ -62,35 +68,35 @@ def _turn(pod: Object) -> tuple[int, datetime, str]:
 
 def _template(pod: Object) -> tuple[str, str] | None:
     """What pods with equal specs share; None where nothing says so. A daemon's pods differ: each is for one node."""
-    owner, hashed = controller_uid(pod), labels_of(pod).get(_TEMPLATE_LABELS[0])
+    owner, hashed = controller_uid(pod), labels_of(pod).get(_TEMPLATE)
     return (owner, hashed) if owner and hashed else None
 
 
-def _best(pod: Object, nodes: list[Object], taken: dict[str, Room]) -> Object | None:
-    fitting = [node for node in nodes if placement.refusal(pod, node) is None and not taken[name_of(node)].lacks(pod)]
-    return min(fitting, key=lambda node: _cost(pod, node, taken[name_of(node)]), default=None)
+def _best(pod: Object, demand: Demand, nodes: list[Object], taken: dict[str, Room]) -> Object | None:
+    fitting = [node for node in nodes if placement.refusal(pod, node) is None and not taken[name_of(node)].lacks(demand)]
+    return min(fitting, key=lambda node: _cost(pod, demand, node, taken[name_of(node)]), default=None)
 
 
-def _cost(pod: Object, node: Object, room: Room) -> tuple[int, int, int, float, int, str]:
+def _cost(pod: Object, demand: Demand, node: Object, room: Room) -> tuple[int, int, int, float, int, str]:
     """The lower the better: wishes first, then apart from its own kind, then the emptier node."""
     return (
         placement.soft_taints(pod, node),
         -placement.preference(pod, node),
-        room.crowd(pod),
-        room.load(pod),
+        room.crowd(demand),
+        room.load(demand),
         room.pods,
         name_of(node),
     )
 
 
-def _why(pod: Object, nodes: list[Object], taken: dict[str, Room]) -> str:
+def _why(pod: Object, demand: Demand, nodes: list[Object], taken: dict[str, Room]) -> str:
     """``0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable.``"""
     if not nodes:
         return "no nodes available to schedule pods"
     reasons: Counter[str] = Counter()
     for node in nodes:
         refused = placement.refusal(pod, node)
-        reasons.update([refused] if refused else taken[name_of(node)].lacks(pod))
+        reasons.update([refused] if refused else taken[name_of(node)].lacks(demand))
     told = ", ".join(sorted(f"{count} {reason}" for reason, count in reasons.items()))
     return f"0/{len(nodes)} nodes are available: {told}."
 

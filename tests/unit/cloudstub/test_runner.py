@@ -131,15 +131,15 @@ def test_a_deployment_becomes_pods_on_nodes_and_no_pod_is_made_twice() -> None:
     async def story(cluster: FakeCluster) -> None:
         await cluster.put("nodes", made.node("n1"))
         await cluster.put("nodes", made.node("n2"))
-        await cluster.put("deployments.apps", made.workload("Deployment", "web", replicas=20))
-        await cluster.until(lambda: len(cluster.listed("pods")) == 20)
+        await cluster.put("deployments.apps", made.workload("Deployment", "web", replicas=150))
+        await cluster.until(lambda: len(cluster.listed("pods")) == 150)
         await cluster.until(lambda: all(p["spec"].get("nodeName") for p in cluster.listed("pods")))
         await asyncio.sleep(0.1)
-        assert len(cluster.listed("pods")) == 20
+        assert len(cluster.listed("pods")) == 150
         assert {p["spec"]["nodeName"] for p in cluster.listed("pods")} == {"n1", "n2"}
 
     cluster = play(story)
-    assert sum(isinstance(w, Create) and w.resource == "pods" for w in cluster.writes) == 20
+    assert sum(isinstance(w, Create) and w.resource == "pods" for w in cluster.writes) == 150
 
 
 def test_a_rollout_ends_with_pods_of_the_wanted_template_only() -> None:
