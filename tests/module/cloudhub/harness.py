@@ -56,25 +56,34 @@ def authority() -> Authority:
     return Authority(Signer(*create_authority("KubeEdge", serial_number(now, 7), validity(now, CA_LIFETIME))))
 
 
-def edge_context(node: str | None, signer: Authority | None = None) -> ssl.SSLContext:
-    """The TLS context of ``node``; None: without a certificate."""
+def certificate_request() -> tuple[bytes, bytes]:
+    """A request (DER) and its key (PEM)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "asked")])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return request.public_bytes(serialization.Encoding.DER), pem
+
+
+def client_context(ca: bytes, certificate: bytes = b"", key: bytes = b"") -> ssl.SSLContext:
+    """The TLS context of a board; certificates in DER."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cadata=authority().certificate)
-    if node is not None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "asked")])
-        request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
-        der = (signer or authority()).sign_node(
-            request.public_bytes(serialization.Encoding.DER), node, now=time.time(), lifetime=timedelta(days=1)
-        )
+    context.load_verify_locations(cadata=ca)
+    if certificate:
         with tempfile.NamedTemporaryFile() as file:
-            file.write(
-                key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-                + ssl.DER_cert_to_PEM_cert(der).encode()
-            )
+            file.write(key + ssl.DER_cert_to_PEM_cert(certificate).encode())
             file.flush()
             context.load_cert_chain(file.name)
     return context
+
+
+def edge_context(node: str | None, signer: Authority | None = None) -> ssl.SSLContext:
+    """The TLS context of ``node``; None: without a certificate."""
+    if node is None:
+        return client_context(authority().certificate)
+    request, key = certificate_request()
+    signed = (signer or authority()).sign_node(request, node, now=time.time(), lifetime=timedelta(days=1))
+    return client_context(authority().certificate, signed, key)
 
 
 class Controller:
