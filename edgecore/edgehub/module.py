@@ -76,6 +76,7 @@ class EdgeHub(Module):
         self._read_at = 0.0
         self._keepalive_at = 0.0
         self._untold: dict[str, LinkChanged] = {}
+        self._untold_at = 0.0
         self.dropped: Counter[str] = Counter()
 
     @property
@@ -103,7 +104,7 @@ class EdgeHub(Module):
         if self._settling:
             times.append(self._settled_since + _SETTLE_PAUSE)
         if self._untold:
-            times.append(time.monotonic() + _UNTOLD_PAUSE)
+            times.append(self._untold_at)
         return min((when for when in times if when is not None), default=None)
 
     def tick(self) -> None:
@@ -189,6 +190,7 @@ class EdgeHub(Module):
 
     def _tell_untold(self) -> None:
         """A module whose mailbox is full hears it later, and then only the last word."""
+        self._untold_at = time.monotonic() + _UNTOLD_PAUSE
         for name, letter in list(self._untold.items()):
             if self._switchboard.send(name, letter) or not self._switchboard.knows(name):
                 del self._untold[name]

@@ -56,6 +56,7 @@ class MetaManager(Module):
         self._queries = Queries(self._settings.query_timeout)
         self._link = LinkChanged(False)
         self._full_report_at = 0.0
+        self._again_at = 0.0
 
     def opened(self) -> None:
         self._arrivals.load()
@@ -76,7 +77,7 @@ class MetaManager(Module):
     def next_tick(self) -> float | None:
         times = [self._queries.next_time()]
         if self._postbag or self._arrivals.needs_mending:
-            times.append(time.monotonic() + _LEFT_PAUSE)
+            times.append(self._again_at)
         if self._reports_in_full:
             times.append(self._full_report_at)
         return min((when for when in times if when is not None), default=None)
@@ -85,6 +86,7 @@ class MetaManager(Module):
         self._arrivals.mend()
         self._postbag.place()
         now = time.monotonic()
+        self._again_at = now + _LEFT_PAUSE
         for question in self._queries.expired(now):
             self._refuse(question, 504, "the cloud did not answer in time")
         if self._reports_in_full and now >= self._full_report_at:
