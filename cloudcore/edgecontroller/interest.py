@@ -58,7 +58,8 @@ class Interest:
             return [self._shift(node, after[1] - before[1], before[1] - after[1])]
         if before[0]:
             self._leave(before[0], place)
-        return [self._shift(before[0], frozenset(), before[1]), self._shift(node, after[1], frozenset())]
+        shifts = [self._shift(before[0], frozenset(), before[1]), self._shift(node, after[1], frozenset())]
+        return [shift for shift in shifts if shift.node]
 
     def remove(self, pod: JsonObject) -> Shift:
         node, references_before = self._pods.pop(identity(pod), ("", frozenset[Ref]()))
