@@ -60,6 +60,12 @@ class EventBus(Module):
         return external if own is None else (*external, BrokerAddress(mosquitto.HOST, own.port))
 
     @property
+    def connected(self) -> bool:
+        """Every broker in use is listened to and published to."""
+        workers = (*self._listeners, *self._publishers)
+        return bool(workers) and all(worker.connected for worker in workers)
+
+    @property
     def dropped(self) -> int:
         """Publishes that found no broker."""
         return sum(publisher.dropped for publisher in self._publishers)
@@ -139,9 +145,8 @@ class EventBus(Module):
         return True
 
     def _restored(self) -> None:
-        try:
-            self._switchboard.send_from_rim(ModuleName.DEVICETWIN, BusRestored(), timeout=DELIVERY_TIMEOUT)
-        except Busy:
+        """In a publisher's thread, which may not wait: the module's answers wait for what it reads."""
+        if not self._switchboard.send(ModuleName.DEVICETWIN, BusRestored()):
             logger.debug("DeviceTwin does not hear that a broker answers again")
 
     def _upload(self, letters: list[Arrived]) -> None:
