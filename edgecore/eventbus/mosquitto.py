@@ -27,7 +27,8 @@ allow_anonymous true
 persistence false
 max_inflight_messages 1000
 max_queued_messages {queue}
-message_size_limit {limit}
+max_packet_size {limit}
+set_tcp_nodelay true
 log_dest stderr
 log_type error
 log_type warning
