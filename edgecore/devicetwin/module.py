@@ -54,6 +54,7 @@ class DeviceTwin(Module):
         self._mailbox: Mailbox | None = None
         self._unplaced: deque[tuple[str, Any]] = deque()
         self._place_again_at: float | None = None
+        self._ledger = False
 
     def run(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
@@ -95,12 +96,14 @@ class DeviceTwin(Module):
             if matched is not None:
                 requests.handle(matched, letter, turn)
         elif isinstance(letter, Message):
-            orders.handle(letter, turn)
+            orders.handle(letter, turn, ledger=self._ledger)
         elif isinstance(letter, BusRestored):
             for shadow in self._shadows.values():
                 requests.say_delta(shadow, turn)
-        elif isinstance(letter, LinkChanged) and letter.connected and not letter.ledger:
-            turn.to_cloud.append(self._ask_for_members(turn.now_ms))
+        elif isinstance(letter, LinkChanged):
+            self._ledger = letter.connected and letter.ledger
+            if letter.connected and not letter.ledger:
+                turn.to_cloud.append(self._ask_for_members(turn.now_ms))
 
     def _commit(self, turn: Turn) -> StoreError | None:
         """Wait for the disk, the one thing a loop waits for, as long as it takes: an unknown outcome would leave memory and store apart."""

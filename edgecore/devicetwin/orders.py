@@ -1,6 +1,6 @@
 """What the cloud says about devices (contract 5.3, 6.6; P6), taken into a turn. No I/O.
 
-A message with a resourceversion comes from a Bramble cloud: its effect is saved before it is acknowledged. KubeEdge's have none.
+What comes from a Bramble cloud is acknowledged once its effect is saved; KubeEdge's messages are not.
 """
 
 from __future__ import annotations
@@ -23,9 +23,13 @@ from viaduct.resource import MEMBERSHIP, MEMBERSHIP_DETAIL, parse_device_resourc
 from viaduct.vocabulary import Operation, Source
 
 
-def handle(message: Message, turn: Turn) -> None:
-    """Take one message of group ``twin`` into ``turn``, with its acknowledgement where the cloud waits for one."""
-    ledger = bool(message.header.resource_version)
+def handle(message: Message, turn: Turn, *, ledger: bool) -> None:
+    """Take one message of group ``twin`` into ``turn``, with its acknowledgement where the cloud waits for one.
+
+    ``ledger``: the mode of the link as we last heard of it. A module that was started again has not heard; then the message itself tells,
+    for only Bramble's have a version (a removal has none) or name a uid.
+    """
+    ledger = ledger or bool(message.header.resource_version) or _names_uid(message.content)
     try:
         known = _take(message, turn, ledger)
     except (MalformedPayload, MalformedResource) as fault:
@@ -37,6 +41,11 @@ def handle(message: Message, turn: Turn) -> None:
         turn.warnings.append(f"{message.route.operation} {message.route.resource!r} from the cloud: not understood")
     if ledger:
         turn.to_cloud.append(acknowledge(message, now_ms=turn.now_ms))
+
+
+def _names_uid(content: object) -> bool:
+    entries = content.get("removed_devices") if isinstance(content, dict) else None
+    return isinstance(entries, list) and any(isinstance(entry, dict) and entry.get("uid") for entry in entries)
 
 
 def _take(message: Message, turn: Turn, ledger: bool) -> bool:

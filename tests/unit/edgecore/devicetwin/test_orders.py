@@ -31,7 +31,7 @@ def _held(version: str = "7", uid: str = "u1") -> dict[str, Shadow]:
     return {"d1": Shadow("d1", "d1", state="online", uid=uid, version=version, attributes={"room": Attribute("7", False)}, twins=twins)}
 
 
-def _say(shadows: dict[str, Shadow], resource: str, content: Any, version: str = "") -> Turn:
+def _say(shadows: dict[str, Shadow], resource: str, content: Any, version: str = "", *, ledger: bool = False) -> Turn:
     turn = Turn(shadows, "edge1", NOW)
     message = new_message(
         source="devicecontroller",
@@ -43,7 +43,7 @@ def _say(shadows: dict[str, Shadow], resource: str, content: Any, version: str =
         resource_version=version,
         msg_id="m1",
     )
-    orders.handle(message, turn)
+    orders.handle(message, turn, ledger=ledger)
     return turn
 
 
@@ -119,6 +119,18 @@ def test_a_removed_device_is_announced_by_its_id_and_forgotten() -> None:
     turn = _removed(_held(), Device("d1", uid="u1"))
     assert _topics(turn) == ["node/edge1/membership/updated"]
     assert turn.shadows == {} and turn.writes and _acknowledged(turn)
+
+
+@pytest.mark.parametrize(("uid", "ledger"), [("u1", False), ("u1", True), ("", True)])
+def test_a_removal_without_a_version_is_acknowledged_too(uid: str, ledger: bool) -> None:
+    content = membership_content(removed=(Device("d1", uid=uid),), event_id="e", timestamp=1)
+    turn = _say(_held(), "membership", content, "", ledger=ledger)
+    assert turn.shadows == {} and _acknowledged(turn)
+
+
+def test_a_removal_by_kubeedge_is_done_without_an_answer() -> None:
+    turn = _say(_held(), "membership", membership_content(removed=(Device("d1"),), event_id="e", timestamp=1), "")
+    assert turn.shadows == {} and turn.to_cloud == []
 
 
 @pytest.mark.parametrize("device", [Device("other"), Device("d1", uid="u0")])
