@@ -18,6 +18,7 @@ NAMESPACE = "kube-node-lease"
 PERIOD_SECONDS = 10.0
 DURATION_SECONDS = 40
 _AT_ONCE = 16
+_SOON_SECONDS = 0.5
 _IDLE_SECONDS = 3600.0
 
 
@@ -44,20 +45,17 @@ class Leases:
         self._period = period
         self._monotonic = monotonic or (lambda: asyncio.get_running_loop().time())
         self._due: list[tuple[float, str]] = []
-        self._alive: set[str] = set()
-        self._scheduled: set[str] = set()
+        self._turns: dict[str, float] = {}
         self._last: dict[str, JsonObject] = {}
         self._wake = asyncio.Event()
         self._failing = False
 
     def alive(self, node: str) -> None:
-        self._alive.add(node)
-        if node not in self._scheduled:
-            self._schedule(node, self._monotonic())
-            self._wake.set()
+        self._schedule(node, self._monotonic())
+        self._wake.set()
 
     def gone(self, node: str) -> None:
-        self._alive.discard(node)
+        self._turns.pop(node, None)
         self._last.pop(node, None)
 
     async def run(self) -> None:
@@ -78,15 +76,15 @@ class Leases:
                 continue
 
     def _schedule(self, node: str, at: float) -> None:
-        self._scheduled.add(node)
+        """A node has one turn; an older one that is still in the heap does not count any more."""
+        self._turns[node] = at
         heapq.heappush(self._due, (at, node))
 
     def _take_due(self, now: float) -> list[str]:
         batch: list[str] = []
         while self._due and self._due[0][0] <= now and len(batch) < _AT_ONCE:
             due, node = heapq.heappop(self._due)
-            self._scheduled.discard(node)
-            if node in self._alive:
+            if self._turns.get(node) == due:
                 batch.append(node)
                 self._schedule(node, max(due, now - self._period / 2) + self._period)
         return batch
@@ -95,6 +93,7 @@ class Leases:
         known = self._nodes.get("", node)
         if known is None:
             self._last.pop(node, None)
+            self._again_soon(node)
             return
         wanted = lease(node, uid_of(known), micro_stamp(self._now()))
         last = self._last.get(node)
@@ -107,17 +106,18 @@ class Leases:
             await self._create(node, wanted)
         except KubeConflict:
             self._last.pop(node, None)
-            self._schedule_again(node)
+            self._again_soon(node)
 
     async def _create(self, node: str, wanted: JsonObject) -> None:
         try:
             self._last[node] = await self._kube.create(LEASES, NAMESPACE, wanted)
         except KubeAlreadyExists:
-            self._schedule_again(node)
+            self._again_soon(node)
 
-    def _schedule_again(self, node: str) -> None:
-        """Another CloudCore wrote it: read it, soon. The regular turn comes too; a renewal too many does no harm."""
-        heapq.heappush(self._due, (self._monotonic() + 1.0, node))
+    def _again_soon(self, node: str) -> None:
+        """The Node is not registered yet, or another CloudCore wrote the Lease."""
+        if node in self._turns:
+            self._schedule(node, self._monotonic() + min(_SOON_SECONDS, self._period))
 
     def _judge(self, results: list[BaseException | None]) -> None:
         """Said once per outage."""

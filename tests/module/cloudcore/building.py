@@ -35,7 +35,7 @@ def in_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    kube: FakeKube
+    kube: Any
     hub: FakeDownlink
     edge: EdgeController
     device: DeviceController
@@ -44,8 +44,8 @@ class Cloud:
 
 
 @asynccontextmanager
-async def cloud(*nodes: str, kube: FakeKube | None = None, sync_period: float = 0.02) -> AsyncIterator[Cloud]:
-    """Everything started; ``nodes`` are connected."""
+async def cloud(*nodes: str, kube: Any = None, sync_period: float = 0.02) -> AsyncIterator[Cloud]:
+    """Everything started; ``nodes`` are connected. ``kube``: a FakeKube, or what has its ``informer`` and ``stop`` beside a client."""
     kube = kube or FakeKube()
     hub = FakeDownlink(*nodes)
     get = {

@@ -313,7 +313,7 @@ async def test_the_lease_of_a_node_lives_with_its_session() -> None:
         await until(lambda: at.kube.written("leases") >= renewed + 3)
         assert at.kube.peek(LEASES, LEASES_NAMESPACE, "nobody") is None
         at.edge.node_changed("edge1", False)
-        assert at.edge._leases._alive == {"nobody"}
+        assert set(at.edge._leases._turns) == {"nobody"}
 
 
 @in_loop
@@ -330,3 +330,16 @@ async def test_leases_are_renewed_again_after_an_outage_and_after_another_writer
         at.kube.put(LEASES, current | {"spec": current["spec"] | {"renewTime": micro_stamp(datetime(2019, 1, 1, tzinfo=UTC))}})
         at.kube.fail = lambda verb, plural, name: None
         await until(lambda: (at.kube.peek(LEASES, LEASES_NAMESPACE, "edge1") or {})["spec"]["renewTime"] == micro_stamp(NOW))
+
+
+@in_loop
+async def test_a_node_has_one_turn_however_often_it_comes_and_goes() -> None:
+    async with cloud("edge1") as at:
+        at.kube.put(NODES, node("edge1"))
+        await until(lambda: at.edge._leases._nodes.get("", "edge1"))
+        for _ in range(20):
+            at.edge.node_changed("edge1", True)
+            at.edge.node_changed("edge1", False)
+            at.edge.node_changed("edge1", True)
+        await until(lambda: at.kube.peek(LEASES, LEASES_NAMESPACE, "edge1"))
+        await until(lambda: len(at.edge._leases._due) == 1)
