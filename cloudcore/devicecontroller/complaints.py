@@ -8,9 +8,10 @@ import uuid
 from collections import OrderedDict
 from datetime import datetime
 
-from cloudcore.cluster import Clock, Cluster, identity, stamp, uid_of, version_of
+from cloudcore.cluster import Clock, Cluster
 from cloudcore.errors import KubeError
 from cloudcore.kube.resources import EVENTS
+from cloudcore.objects import identity, stamp, uid_of, version_of
 from cloudcore.ports import JsonObject
 
 logger = logging.getLogger(__name__)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 
-from cloudcore.cluster import Clock, Informer, epoch_ms, identity, uid_of, version_of
+from cloudcore.cluster import Clock, Informer
 from cloudcore.devicecontroller import translate
 from cloudcore.devicecontroller.bindings import Bindings, Handover, Place
 from cloudcore.devicecontroller.translate import MalformedDevice
+from cloudcore.objects import epoch_ms, identity, uid_of, version_of
 from cloudcore.ports import Downlink, JsonObject, Owed
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ import base64
 from collections.abc import Iterable
 from typing import Any
 
-from cloudcore.cluster import identity
 from cloudcore.devicecontroller.gojson import go_json
+from cloudcore.objects import identity
 from cloudcore.ports import JsonObject
 
 _PROTOCOLS = (("opcua", None), ("modbus", "rtu"), ("modbus", "tcp"), ("bluetooth", None))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from cloudcore.cluster import Cluster, Informer, identity, uid_of
+from cloudcore.cluster import Cluster, Informer
 from cloudcore.devicecontroller.bindings import Bindings
 from cloudcore.devicecontroller.profile import model_of, profile_text
 from cloudcore.errors import KubeAlreadyExists, KubeConflict, KubeError, KubeInvalid, KubeNotFound
 from cloudcore.kube.resources import CONFIGMAPS
+from cloudcore.objects import identity, uid_of
 from cloudcore.ports import JsonObject
 from viaduct.profile import FILE, configmap_of, node_of
 

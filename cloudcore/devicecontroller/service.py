@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 
-from cloudcore.cluster import Clock, Cluster, Informer, epoch_ms, identity
+from cloudcore.cluster import Clock, Cluster, Informer
 from cloudcore.devicecontroller import reports, translate
 from cloudcore.devicecontroller.complaints import Complaints
 from cloudcore.devicecontroller.downstream import Downstream
 from cloudcore.devicecontroller.profiles import Profiles
 from cloudcore.devicecontroller.upstream import Upstream
 from cloudcore.errors import KubeUnreachable, Refused
+from cloudcore.objects import epoch_ms, identity
 from cloudcore.ports import Downlink, JsonObject, Owed
 from viaduct.errors import MalformedResource
 from viaduct.message import Message

@@ -11,7 +11,7 @@ import json
 import uuid
 from typing import Any
 
-from cloudcore.cluster import as_number, identity, uid_of, version_of
+from cloudcore.objects import as_number, identity, uid_of, version_of
 from cloudcore.ports import JsonObject, Owed
 from viaduct.message import Message, new_message
 from viaduct.resource import MEMBERSHIP, MEMBERSHIP_DETAIL

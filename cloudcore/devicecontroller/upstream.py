@@ -10,13 +10,14 @@ import logging
 import random
 from dataclasses import dataclass, field
 
-from cloudcore.cluster import Cluster, Informer, as_number, version_of
+from cloudcore.cluster import Cluster, Informer
 from cloudcore.devicecontroller.bindings import Place
 from cloudcore.devicecontroller.downstream import Downstream
 from cloudcore.devicecontroller.profile import model_of
 from cloudcore.devicecontroller.reports import Report, written
 from cloudcore.errors import KubeConflict, KubeError, KubeInvalid, KubeNotFound, Refused
 from cloudcore.kube.resources import DEVICES
+from cloudcore.objects import as_number, version_of
 from cloudcore.ports import JsonObject
 
 logger = logging.getLogger(__name__)

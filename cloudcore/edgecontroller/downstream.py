@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 
-from cloudcore.cluster import Clock, Informer, epoch_ms, identity, uid_of, version_of
+from cloudcore.cluster import Clock, Informer
 from cloudcore.edgecontroller import translate
 from cloudcore.edgecontroller.interest import Interest, Place, Ref, Shift, node_of
+from cloudcore.objects import epoch_ms, identity, uid_of, version_of
 from cloudcore.ports import Downlink, JsonObject, Owed
 from viaduct import profile
 from viaduct.errors import MalformedResource

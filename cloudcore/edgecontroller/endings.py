@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from cloudcore.cluster import Cluster, identity, uid_of
+from cloudcore.cluster import Cluster
 from cloudcore.edgecontroller.podstatus import has_ended
 from cloudcore.errors import KubeConflict, KubeError, KubeNotFound
 from cloudcore.kube.resources import PODS
+from cloudcore.objects import identity, uid_of
 from cloudcore.ports import JsonObject
 
 logger = logging.getLogger(__name__)

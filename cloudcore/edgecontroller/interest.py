@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from cloudcore.cluster import identity
+from cloudcore.objects import identity
 from cloudcore.ports import JsonObject
 from viaduct.vocabulary import ResourceType
 

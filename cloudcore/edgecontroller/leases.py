@@ -7,9 +7,10 @@ import heapq
 import logging
 from collections.abc import Callable
 
-from cloudcore.cluster import Clock, Cluster, Informer, micro_stamp, uid_of
+from cloudcore.cluster import Clock, Cluster, Informer
 from cloudcore.errors import KubeAlreadyExists, KubeConflict, KubeError, KubeNotFound
 from cloudcore.kube.resources import LEASES
+from cloudcore.objects import micro_stamp, uid_of
 from cloudcore.ports import JsonObject
 
 logger = logging.getLogger(__name__)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from cloudcore.cluster import stamp
 from cloudcore.edgecontroller.podstatus import merged_conditions
 from cloudcore.errors import Refused
+from cloudcore.objects import stamp
 from cloudcore.ports import JsonObject
 
 EDGE_LABEL = "node-role.kubernetes.io/edge"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from cloudcore.cluster import identity, stamp, uid_of
 from cloudcore.errors import Refused
+from cloudcore.objects import identity, stamp, uid_of
 from cloudcore.ports import JsonObject
 
 TERMINAL = ("Succeeded", "Failed")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloudcore.cluster import identity, uid_of, version_of
+from cloudcore.objects import identity, uid_of, version_of
 from cloudcore.ports import JsonObject, Owed
 from viaduct.message import Message, new_message
 from viaduct.resource import ResourcePath

@@ -6,7 +6,7 @@ import json
 import logging
 from typing import Any
 
-from cloudcore.cluster import Clock, Cluster, Informer, as_number, epoch_ms, identity, version_of
+from cloudcore.cluster import Clock, Cluster, Informer
 from cloudcore.edgecontroller import nodestatus, podstatus
 from cloudcore.edgecontroller.downstream import Downstream
 from cloudcore.edgecontroller.endings import Endings
@@ -25,6 +25,7 @@ from cloudcore.kube.resources import (
     SERVICES,
     Resource,
 )
+from cloudcore.objects import as_number, epoch_ms, identity, version_of
 from cloudcore.ports import Downlink, JsonObject
 from viaduct.message import Message, reply_to
 from viaduct.resource import ResourcePath, parse_resource

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from cloudcore.cluster import as_number
+from cloudcore.objects import as_number
 from cloudcore.ports import Owed
 from viaduct.vocabulary import Operation
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cloudcore.cluster import as_number, identity, version_of
 from cloudcore.kube.resources import CLUSTER_OBJECT_SYNCS, OBJECT_SYNCS, Resource
+from cloudcore.objects import as_number, identity, version_of
 from cloudcore.ports import JsonObject, Owed
 from viaduct.errors import MalformedResource
 from viaduct.resource import CLUSTER_SCOPE, parse_resource

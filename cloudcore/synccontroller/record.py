@@ -7,8 +7,9 @@ import logging
 from collections import defaultdict
 from dataclasses import dataclass
 
-from cloudcore.cluster import Cluster, Informer, as_number, identity
+from cloudcore.cluster import Cluster, Informer
 from cloudcore.errors import KubeAlreadyExists, KubeConflict, KubeError, KubeInvalid, KubeNotFound
+from cloudcore.objects import as_number, identity
 from cloudcore.ports import JsonObject, Owed
 from cloudcore.synccontroller.objectsync import Entry, entry_from, entry_of, object_of
 

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Protocol
 
-from cloudcore.cluster import Informer, identity
+from cloudcore.cluster import Informer
 from cloudcore.errors import CloudCoreError
+from cloudcore.objects import identity
 from cloudcore.ports import Downlink, JsonObject, Owed
 from cloudcore.synccontroller.compare import Action, Patience, Repair, as_update, compare
 from cloudcore.synccontroller.record import SyncRecord

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cloudcore.cluster import micro_stamp
 from cloudcore.edgecontroller.leases import NAMESPACE as LEASES_NAMESPACE
 from cloudcore.errors import KubeConflict, KubeError, KubeUnreachable, Refused
 from cloudcore.kube.resources import CONFIGMAPS, LEASES, NODES, PODS, SECRETS
+from cloudcore.objects import micro_stamp
 from tests.fakes.downlink import until
 from tests.fakes.kube import FakeKube
 from tests.module.cloudcore.building import NOW, Cloud, cloud, in_loop, upstream
