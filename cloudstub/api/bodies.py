@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import yaml
 
+from cloudstub.api import protobuf
 from cloudstub.errors import BadRequest, UnsupportedMediaType
 
 BODY_LIMIT = 3 * 1024 * 1024
@@ -30,15 +31,17 @@ def parse(raw: bytes, media_type: str) -> Any:
 
     Raises:
         BadRequest: not what its type says, or nested too deeply.
-        UnsupportedMediaType: neither JSON nor YAML.
+        UnsupportedMediaType: neither JSON nor YAML nor protobuf.
     """
     if not raw.strip():
         return None
     if media_type in YAML_TYPES:
         return _from_yaml(raw)
+    if media_type == protobuf.MEDIA_TYPE:
+        return protobuf.parse(raw)
     if media_type in JSON_TYPES or media_type.endswith("+json"):
         return _from_json(raw)
-    accepted = "application/json, application/yaml"
+    accepted = f"application/json, application/yaml, {protobuf.MEDIA_TYPE}"
     raise UnsupportedMediaType(f"the body of the request was in an unknown format ({media_type}) - accepted media types: {accepted}")
 
 

@@ -43,7 +43,8 @@ class Subscription:
         """What has gathered, as one piece; empty after ``timeout`` seconds without news, or at the end."""
         if not self._lines and not self.ended:
             try:
-                await asyncio.wait_for(self._wake.wait(), timeout)
+                async with asyncio.timeout(timeout):
+                    await self._wake.wait()
             except TimeoutError:
                 return b""
         lines, self._lines = self._lines, []

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cloudstub.errors import BadRequest, FieldError, Invalid
-from cloudstub.kinds import defaults, names, schema, validation
+from cloudstub.kinds import defaults, names, schema, shapes, validation
 from cloudstub.kinds.custom import DEFINITIONS, with_status
-from cloudstub.kinds.faults import wrong_type
 from cloudstub.kinds.kind import Kind
 from cloudstub.store.records import Object
 from cloudstub.verbs.unknown_fields import unknown_fields
@@ -56,7 +55,7 @@ def finished(world: World, target: Target, obj: Object, old: Object | None, opti
     if kind.custom:
         return _finished_custom(target, obj, options)
     # Defaults may only rely on shapes that hold.
-    faults = _shape_errors(obj)
+    faults = shapes.shape_errors(kind.resource, obj)
     if not faults:
         defaults.fill(kind.resource, obj)
         faults = validation.errors(kind.resource, obj, old)
@@ -102,14 +101,6 @@ def _unknown(paths: list[str], options: WriteOptions) -> list[str]:
     if options.strictness == "Strict":
         raise BadRequest(f"strict decoding error: {', '.join(texts)}")
     return texts
-
-
-def _shape_errors(obj: Object) -> list[FieldError]:
-    return [
-        wrong_type(part, obj[part], "an object")
-        for part in ("spec", "status")
-        if obj.get(part) is not None and not isinstance(obj[part], dict)
-    ]
 
 
 def refuse(kind: Kind, obj: Object, faults: list[FieldError]) -> None:

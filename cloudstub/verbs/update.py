@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cloudstub.errors import Conflict
+from cloudstub.kinds import shapes
 from cloudstub.kinds.custom import DEFINITIONS
 from cloudstub.kinds.faults import forbidden, invalid, wrong_type
 from cloudstub.kinds.names import metadata_errors
@@ -54,7 +55,8 @@ def update_status(world: World, target: Target, sent: Any, options: WriteOptions
         return Written(_put(world, target, obj, record, options), warnings=tuple(warnings))
     for field in ("labels", "annotations"):
         _keep(obj["metadata"], claimed["metadata"], field)
-    prepare.refuse(target.kind, obj, [*_status_faults(status), *metadata_errors(target.kind.resource, obj["metadata"])])
+    faults = shapes.shape_errors(target.kind.resource, {"status": status})
+    prepare.refuse(target.kind, obj, [*faults, *metadata_errors(target.kind.resource, obj["metadata"])])
     if target.kind.resource == DEFINITIONS:
         obj, _ = prepare.finished(world, target, obj, record.value, options)
     return Written(_put(world, target, obj, record, options))
@@ -129,19 +131,6 @@ def _keep_address(obj: Object, old: Object) -> None:
     if isinstance(spec, dict) and not spec.get("clusterIP") and spec.get("type") != "ExternalName":
         for field in ("clusterIP", "clusterIPs"):
             _keep(spec, before, field)
-
-
-def _status_faults(status: Any) -> list[Any]:
-    if status is None:
-        return []
-    if not isinstance(status, dict):
-        return [wrong_type("status", status, "an object")]
-    faults = []
-    for field in ("conditions", "containerStatuses", "initContainerStatuses", "addresses"):
-        value = status.get(field)
-        if value is not None and not (isinstance(value, list) and all(isinstance(item, dict) for item in value)):
-            faults.append(wrong_type(f"status.{field}", value, "a list of objects"))
-    return faults
 
 
 def _count_generation(target: Target, obj: Object, old: Object) -> None:

@@ -1,0 +1,161 @@
+"""The JSON types of the built-in kinds' fields, as far as anything here or on a board reads them: data, checked like a custom schema.
+
+A typed API server cannot even decode a field of a wrong type; here this stands in for that, so that whoever reads a stored object may rely
+on its shape. A null counts as absent, as in Kubernetes; fields that are not named are free.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloudstub.errors import FieldError
+from cloudstub.kinds.schema_validate import Schema, validate
+
+_TEXT: Schema = {"type": "string", "nullable": True}
+_FLAG: Schema = {"type": "boolean", "nullable": True}
+_INT: Schema = {"type": "integer", "format": "int32", "nullable": True}
+_LONG: Schema = {"type": "integer", "format": "int64", "nullable": True}
+_TEXTS: Schema = {"type": "object", "nullable": True, "additionalProperties": {"type": "string", "nullable": True}}
+_PERCENT: Schema = {"x-kubernetes-int-or-string": True, "nullable": True, "pattern": "^([0-9]{1,9}%?)$"}
+_QUANTITY: Schema = {"anyOf": [{"type": "string"}, {"type": "number"}], "nullable": True}
+_QUANTITIES: Schema = {"type": "object", "nullable": True, "additionalProperties": _QUANTITY}
+
+
+def _of(**fields: Schema) -> Schema:
+    return {"type": "object", "nullable": True, "properties": fields}
+
+
+def _list(item: Schema) -> Schema:
+    return {"type": "array", "nullable": True, "items": {**item, "nullable": False}}
+
+
+def _requirements(**more: Schema) -> Schema:
+    return _list(_of(key=_TEXT, operator=_TEXT, values=_list(_TEXT), **more))
+
+
+_METADATA = _of(
+    labels=_TEXTS,
+    annotations=_TEXTS,
+    finalizers=_list(_TEXT),
+    ownerReferences=_list(
+        _of(apiVersion=_TEXT, kind=_TEXT, name=_TEXT, uid=_TEXT, controller=_FLAG, blockOwnerDeletion=_FLAG),
+    ),
+)
+_SELECTOR = _of(matchLabels=_TEXTS, matchExpressions=_requirements())
+_NODE_TERM = _of(matchExpressions=_requirements(), matchFields=_requirements())
+_NODE_AFFINITY = _of(
+    requiredDuringSchedulingIgnoredDuringExecution=_of(nodeSelectorTerms=_list(_NODE_TERM)),
+    preferredDuringSchedulingIgnoredDuringExecution=_list(_of(weight=_INT, preference=_NODE_TERM)),
+)
+_CONTAINER = _of(
+    name=_TEXT,
+    image=_TEXT,
+    imagePullPolicy=_TEXT,
+    command=_list(_TEXT),
+    args=_list(_TEXT),
+    workingDir=_TEXT,
+    env=_list(_of(name=_TEXT, value=_TEXT, valueFrom=_of())),
+    envFrom=_list(_of(prefix=_TEXT, configMapRef=_of(name=_TEXT), secretRef=_of(name=_TEXT))),
+    ports=_list(_of(name=_TEXT, containerPort=_INT, hostPort=_INT, hostIP=_TEXT, protocol=_TEXT)),
+    resources=_of(requests=_QUANTITIES, limits=_QUANTITIES),
+    volumeMounts=_list(_of(name=_TEXT, mountPath=_TEXT, subPath=_TEXT, readOnly=_FLAG)),
+    livenessProbe=_of(),
+    readinessProbe=_of(),
+    startupProbe=_of(),
+    lifecycle=_of(),
+    securityContext=_of(),
+)
+_POD_SPEC = _of(
+    containers=_list(_CONTAINER),
+    initContainers=_list(_CONTAINER),
+    volumes=_list(_of(name=_TEXT, configMap=_of(name=_TEXT), secret=_of(secretName=_TEXT), emptyDir=_of(), hostPath=_of(path=_TEXT))),
+    nodeName=_TEXT,
+    nodeSelector=_TEXTS,
+    affinity=_of(nodeAffinity=_NODE_AFFINITY),
+    tolerations=_list(_of(key=_TEXT, operator=_TEXT, value=_TEXT, effect=_TEXT, tolerationSeconds=_LONG)),
+    schedulerName=_TEXT,
+    schedulingGates=_list(_of(name=_TEXT)),
+    priority=_INT,
+    overhead=_QUANTITIES,
+    hostNetwork=_FLAG,
+    hostPID=_FLAG,
+    hostIPC=_FLAG,
+    hostname=_TEXT,
+    subdomain=_TEXT,
+    restartPolicy=_TEXT,
+    dnsPolicy=_TEXT,
+    serviceAccountName=_TEXT,
+    securityContext=_of(),
+    imagePullSecrets=_list(_of(name=_TEXT)),
+    hostAliases=_list(_of(ip=_TEXT, hostnames=_list(_TEXT))),
+    terminationGracePeriodSeconds=_LONG,
+    activeDeadlineSeconds=_LONG,
+)
+_TEMPLATE = _of(metadata=_METADATA, spec=_POD_SPEC)
+_CONDITIONS = _list(_of(type=_TEXT, status=_TEXT, reason=_TEXT, message=_TEXT))
+_CONTAINER_STATUSES = _list(_of(name=_TEXT, restartCount=_INT, ready=_FLAG, state=_of(terminated=_of(), running=_of(), waiting=_of())))
+_COUNTS = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas"), _INT)
+_COUNTED = _of(conditions=_CONDITIONS, observedGeneration=_LONG, **_COUNTS)
+_ROLLING = _of(maxSurge=_PERCENT, maxUnavailable=_PERCENT)
+
+_SPECS: dict[str, Schema] = {
+    "pods": _POD_SPEC,
+    "nodes": _of(unschedulable=_FLAG, podCIDR=_TEXT, taints=_list(_of(key=_TEXT, value=_TEXT, effect=_TEXT))),
+    "namespaces": _of(finalizers=_list(_TEXT)),
+    "leases.coordination.k8s.io": _of(holderIdentity=_TEXT, renewTime=_TEXT, acquireTime=_TEXT, leaseDurationSeconds=_INT),
+    "deployments.apps": _of(
+        replicas=_INT,
+        selector=_SELECTOR,
+        template=_TEMPLATE,
+        strategy=_of(type=_TEXT, rollingUpdate=_ROLLING),
+        minReadySeconds=_INT,
+        revisionHistoryLimit=_INT,
+        progressDeadlineSeconds=_INT,
+        paused=_FLAG,
+    ),
+    "replicasets.apps": _of(replicas=_INT, selector=_SELECTOR, template=_TEMPLATE, minReadySeconds=_INT),
+    "daemonsets.apps": _of(
+        selector=_SELECTOR,
+        template=_TEMPLATE,
+        updateStrategy=_of(type=_TEXT, rollingUpdate=_ROLLING),
+        minReadySeconds=_INT,
+        revisionHistoryLimit=_INT,
+    ),
+    "statefulsets.apps": _of(replicas=_INT, selector=_SELECTOR, template=_TEMPLATE, serviceName=_TEXT),
+    "jobs.batch": _of(
+        selector=_SELECTOR,
+        template=_TEMPLATE,
+        parallelism=_INT,
+        completions=_INT,
+        backoffLimit=_INT,
+        activeDeadlineSeconds=_LONG,
+        ttlSecondsAfterFinished=_INT,
+        suspend=_FLAG,
+    ),
+}
+_STATUSES: dict[str, Schema] = {
+    "pods": _of(
+        phase=_TEXT,
+        conditions=_CONDITIONS,
+        containerStatuses=_CONTAINER_STATUSES,
+        initContainerStatuses=_CONTAINER_STATUSES,
+        podIPs=_list(_of(ip=_TEXT)),
+    ),
+    "nodes": _of(
+        conditions=_CONDITIONS,
+        allocatable=_QUANTITIES,
+        capacity=_QUANTITIES,
+        addresses=_list(_of(type=_TEXT, address=_TEXT)),
+        nodeInfo=_of(),
+    ),
+    "deployments.apps": _COUNTED,
+    "replicasets.apps": _COUNTED,
+    "daemonsets.apps": _of(conditions=_CONDITIONS),
+    "jobs.batch": _of(conditions=_CONDITIONS, active=_INT, succeeded=_INT, failed=_INT, startTime=_TEXT),
+}
+
+
+def shape_errors(resource: str, obj: dict[str, Any]) -> list[FieldError]:
+    """Which fields of a built-in object are of a wrong JSON type, by their paths."""
+    parts = {"metadata": _METADATA, "spec": _SPECS.get(resource, _of()), "status": _STATUSES.get(resource, _of())}
+    return validate(_of(**parts), {name: obj[name] for name in parts if name in obj})
