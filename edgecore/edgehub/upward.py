@@ -8,13 +8,28 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import Protocol
 
-from edgecore.store.outbox import OwedRow
 from viaduct.delivery import Delivery, Timing
 from viaduct.message import Header, Message, Route
 
 _FIRST_PAUSE = 2.0
 _LONGEST_PAUSE = 60.0
+
+
+class Row(Protocol):
+    """``edgecore.store.outbox.OwedRow``: ``key`` is None for an event, ``text`` the encoded message."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def lane(self) -> str: ...
+    @property
+    def key(self) -> str | None: ...
+    @property
+    def msg_id(self) -> str: ...
+    @property
+    def text(self) -> str: ...
 
 
 @dataclass(slots=True)
@@ -45,7 +60,7 @@ class Upward:
     def resent(self) -> int:
         return self._delivery.resent
 
-    def offer(self, row: OwedRow) -> None:
+    def offer(self, row: Row) -> None:
         """A row of the outbox."""
         self._place(row.lane, row.key, [row.id], row.msg_id, row.text)
 

@@ -12,6 +12,7 @@ from edgecore.errors import NoAnswer, NotFound
 from edgecore.store import metadata, outbox
 from tests.fakes.fakehub import FakeHub, Papers, acknowledge_all, object_message, wait_until
 from tests.module.edgehub.conftest import Board
+from tests.wire.recording import recordings
 from viaduct.codec import MAX_FRAME_BYTES
 from viaduct.message import Message, new_message, reply_to
 
@@ -314,3 +315,27 @@ def test_many_objects_and_many_reports_all_arrive(board: Board, hub: FakeHub) ->
         board.client.report_pod_status("default", f"p{number}", f"u{number}", {"phase": "Running"})
     wait_until(lambda: _owed(board) == 0, 20)
     assert len({message.route.resource for message in hub.received if "podstatus" in message.route.resource}) == 300
+
+
+@pytest.mark.parametrize("folder", ["core", "devices"])
+def test_every_recorded_message_is_taken_without_harm(board: Board, hub: FakeHub, folder: str) -> None:
+    wait_until(lambda: hub.received)
+    for recording in recordings(folder):
+        hub.say_text(recording.text)
+    _give_pod(board, hub, uid="after")
+    assert hub.connections == 1
+    assert all(kept.restarts == 0 for kept in board.keeper.report())
+
+
+def test_what_came_in_recordings_is_stored_and_deleted_again(board: Board, hub: FakeHub) -> None:
+    named = {recording.name: recording for recording in recordings("core")}
+    wait_until(lambda: hub.received)
+    for name in ("configmap-insert", "secret-added"):
+        frame = named[name].frame
+        hub.say_text(named[name].text)
+        stored = wait_until(lambda frame=frame: _stored(board, frame["route"]["resource"]))
+        assert json.loads(stored.value) == frame["content"]
+        assert stored.version == frame["header"]["resourceversion"]
+    gone = named["configmap-delete"].frame["route"]["resource"]
+    hub.say_text(named["configmap-delete"].text)
+    wait_until(lambda: _stored(board, gone) is None)
