@@ -171,7 +171,9 @@ class _Round:
         now, clock = self._now(), time.monotonic()
         waits = [wait for desk in self._desks if (wait := desk.wait_seconds(now, clock)) is not None]
         try:
-            return await asyncio.wait_for(self._cluster.wait_change(revision), min(waits, default=None))
+            # Not wait_for: in Python 3.11 it swallows a cancellation that comes in the same turn as the change.
+            async with asyncio.timeout(min(waits, default=None)):
+                return await self._cluster.wait_change(revision)
         except TimeoutError:
             return revision
 

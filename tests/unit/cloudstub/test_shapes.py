@@ -1,0 +1,151 @@
+"""No object that the API lets in can stop a controller: junk in any field is refused, or harmless."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cloudstub.controllers import runner
+from cloudstub.controllers.ports import Snapshot
+from cloudstub.kinds import defaults, validation
+from cloudstub.kinds.shapes import shape_errors
+from tests.unit.cloudstub.made import NOW, ago, node, pod, template, workload
+
+Path = tuple[str | int, ...]
+JUNK: list[Any] = [None, "x", -1, [], {}, [1], [None], [{}], True, 1e308, 2**70, "abc%"]
+TAINT = {"key": "a", "value": "b", "effect": "NoSchedule"}
+TERM = {
+    "matchExpressions": [{"key": "a", "operator": "In", "values": ["b"]}],
+    "matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n"]}],
+}
+POD_SPEC: dict[str, Any] = {
+    "containers": [
+        {
+            "name": "c",
+            "image": "i",
+            "ports": [{"containerPort": 80, "hostPort": 8080, "hostIP": "10.0.0.1"}],
+            "resources": {"requests": {"cpu": "1"}, "limits": {"memory": "1Gi"}},
+        }
+    ],
+    "initContainers": [{"name": "x", "image": "i"}],
+    "nodeSelector": {"a": "b"},
+    "tolerations": [{"key": "a", "operator": "Exists", "effect": "NoSchedule"}],
+    "priority": 3,
+    "overhead": {"cpu": "1"},
+    "affinity": {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [TERM]},
+            "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": TERM}],
+        }
+    },
+}
+CONDITION = {"type": "Ready", "status": "True", "reason": "r", "lastTransitionTime": ago(9), "lastUpdateTime": ago(9)}
+CONDITIONS = [CONDITION, {**CONDITION, "type": "Progressing"}, {**CONDITION, "type": "DisruptionTarget", "reason": "DeletionByPodGC"}]
+TEMPLATE = {**template(), "spec": POD_SPEC}
+SELECTOR = {"matchLabels": {"app": "web"}, "matchExpressions": [{"key": "app", "operator": "Exists"}]}
+COUNTS = {"replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1, "conditions": CONDITIONS}
+
+
+def whole(kind: str, status: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    return {**workload(kind, kind.lower(), **{"selector": SELECTOR, "template": TEMPLATE, "minReadySeconds": 1, **spec}), "status": status}
+
+
+def stored_pod() -> dict[str, Any]:
+    made = pod("p", owner="uid-replicaset", **POD_SPEC)
+    finished = {"name": "c", "restartCount": 1, "state": {"terminated": {"finishedAt": ago(9)}}}
+    return {**made, "status": {"phase": "Running", "conditions": CONDITIONS, "containerStatuses": [finished]}}
+
+
+ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 1}}
+STORED: dict[str, dict[str, Any]] = {
+    "pods": stored_pod(),
+    "nodes": {**node("n", taints=[TAINT], labels={"a": "b"}), "status": {"conditions": CONDITIONS, "allocatable": {"cpu": "4"}}},
+    "leases.coordination.k8s.io": {"metadata": {"name": "n", "namespace": "kube-node-lease"}, "spec": {"renewTime": ago(5)}},
+    "deployments.apps": whole("Deployment", COUNTS, replicas=2, strategy=ROLLING, revisionHistoryLimit=1, progressDeadlineSeconds=60),
+    "replicasets.apps": whole("ReplicaSet", COUNTS, replicas=2),
+    "daemonsets.apps": whole("DaemonSet", {"conditions": CONDITIONS}, updateStrategy=ROLLING),
+    "jobs.batch": whole(
+        "Job",
+        {"startTime": ago(9), "conditions": [{**CONDITION, "type": "Complete", "status": "False"}]},
+        parallelism=1,
+        completions=2,
+        activeDeadlineSeconds=5,
+        ttlSecondsAfterFinished=3,
+        suspend=False,
+        template={**TEMPLATE, "spec": {**POD_SPEC, "restartPolicy": "Never"}},
+    ),
+}
+
+
+def fields(value: Any, path: Path = ()) -> Iterator[Path]:
+    yield path
+    if isinstance(value, dict):
+        for name, one in value.items():
+            yield from fields(one, (*path, name))
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from fields(one, (*path, index))
+
+
+def with_junk(obj: dict[str, Any], path: Path, junk: Any) -> dict[str, Any]:
+    changed = copy.deepcopy(obj)
+    place: Any = changed
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = copy.deepcopy(junk)
+    return changed
+
+
+def is_let_in(resource: str, obj: dict[str, Any]) -> bool:
+    if shape_errors(resource, obj):
+        return False
+    defaults.fill(resource, obj)
+    return not validation.errors(resource, obj, None)
+
+
+def look(snapshot: Snapshot) -> None:
+    for controller in runner.CONTROLLERS:
+        controller.decide(snapshot, NOW)
+        if controller.due:
+            controller.due(snapshot, NOW)
+
+
+def everything(**changed: list[dict[str, Any]]) -> Snapshot:
+    snapshot: Snapshot = {"namespaces": [], **{resource: [obj] for resource, obj in STORED.items()}}
+    return {**snapshot, **changed}
+
+
+@pytest.mark.parametrize("resource", STORED)
+def test_junk_in_any_field_is_refused_or_harmless(resource: str) -> None:
+    for part in ("spec", "status"):
+        for below in fields(STORED[resource].get(part, {})):
+            for junk in JUNK:
+                obj = with_junk(STORED[resource], (part, *below), junk)
+                if is_let_in(resource, obj):
+                    look(everything(**{resource: [obj]}))
+
+
+@pytest.mark.parametrize("resource", STORED)
+def test_a_proper_object_is_let_in(resource: str) -> None:
+    assert is_let_in(resource, copy.deepcopy(STORED[resource]))
+
+
+@pytest.mark.parametrize(
+    ("resource", "obj", "path"),
+    [
+        ("pods", {"spec": "x"}, "spec"),
+        ("pods", {"spec": {"tolerations": "x"}}, "spec.tolerations"),
+        ("pods", {"spec": {"containers": [{"name": 1}]}}, "spec.containers[0].name"),
+        ("pods", {"spec": {"containers": [None]}}, "spec.containers[0]"),
+        ("deployments.apps", {"spec": {"replicas": "3"}}, "spec.replicas"),
+        ("deployments.apps", {"spec": {"replicas": 2**31}}, "spec.replicas"),
+        ("deployments.apps", {"spec": {"strategy": {"rollingUpdate": {"maxSurge": "many"}}}}, "spec.strategy.rollingUpdate.maxSurge"),
+        ("nodes", {"status": {"allocatable": {"cpu": [4]}}}, "status.allocatable.cpu"),
+        ("configmaps", {"metadata": {"ownerReferences": [{"uid": 1}]}}, "metadata.ownerReferences[0].uid"),
+    ],
+)
+def test_a_field_of_a_wrong_type_is_named(resource: str, obj: dict[str, Any], path: str) -> None:
+    assert {error.path for error in shape_errors(resource, obj)} == {path}
