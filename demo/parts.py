@@ -72,9 +72,15 @@ class Site:
 
     def start(self) -> None:
         """Returns when the API is ready, the CRDs are there and both of CloudCore's ports accept connections."""
+        self.launch()
+        self.wait_started()
+
+    def launch(self) -> None:
         config = self.folder / "edgesite.yaml"
         config.write_text(SITE_CONFIG.format(folder=self.folder, api=self.api, hub=self.hub, https=self.https))
         self.process = self.stage.start("edgesite", BIN / "edgesite", "--config", config)
+
+    def wait_started(self) -> None:
         self.wait("the Kubernetes API", lambda: self.kubeconfig.exists() and self.kubectl("get", "--raw", "/readyz") == "ok")
         self.wait("the CRDs of devices", lambda: "devicemodels" in self.kubectl("api-resources", "--api-group=devices.kubeedge.io"))
         self.wait("enrolment and the hub", lambda: answers(self.https) and answers(self.hub))
@@ -110,7 +116,7 @@ class Site:
         twins = self.get("device", device)["status"]["twins"]
         for twin in twins:
             if twin["propertyName"] == name:
-                twin["desired"] = {"value": value, "metadata": {"type": "int"}}
+                twin["desired"] = {**twin.get("desired", {}), "value": value}
         self.kubectl("patch", "device", device, "--type=merge", "-p", json.dumps({"status": {"twins": twins}}))
 
     def wait(self, what: str, claim: Callable[[], T | None], *, within: float = 40.0) -> T:
@@ -178,13 +184,17 @@ class Board:
         ready = [c for c in node["status"].get("conditions", []) if c["type"] == "Ready"]
         return node if ready and ready[0]["status"] == "True" else None
 
+    def links(self) -> int:
+        """How often it has got a link to the cloud so far."""
+        return (self.site.folder / f"{self.node}.log").read_text("utf-8", "replace").count("linked to the cloud")
+
     def podman(self, *arguments: str | Path, timeout: float = 180.0) -> str:
         """A podman command through the socket of this board's engine, so that it sees what the pods see."""
         own = self.folder / "edged" / "podman.sock"
         return run("podman", *(("--url", f"unix://{own}") if own.exists() else ()), *arguments, timeout=timeout)
 
     def containers(self) -> list[str]:
-        return self.podman("ps", "-aq", "--filter", f"label={owner(self.folder)}").split()
+        return self.podman("ps", "-aq", "--no-trunc", "--filter", f"label={owner(self.folder)}").split()
 
     def build_image(self, source: Path, tag: str) -> None:
         """Build ``source`` with Debian's static busybox beside it."""

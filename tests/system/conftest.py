@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from demo.parts import Board, Site, quietly, unmount_below
-from demo.stage import Stage
+from demo.stage import Stage, free_port
 from demo.steps import EXAMPLES
 
 IMAGE = "localhost/bramble-test-web:1"
@@ -46,6 +46,4 @@ def board(site: Site) -> Iterator[Board]:
 
 
 def _free_ports() -> tuple[int, int, int]:
-    from demo.stage import free_port
-
     return free_port(), free_port(), free_port()
