@@ -53,6 +53,7 @@ class CloudLink:
         self._client = client
         self._channel = channel
         self.headers = headers
+        self.address = channel.address
 
     def send_text(self, text: str) -> None:
         """One text frame. Waits at most the write time limit."""
@@ -80,8 +81,8 @@ class CloudLink:
         self._channel.close()
 
 
-def connect(url: str, headers: Mapping[str, str], identity: Identity, timeouts: Timeouts | None = None) -> CloudLink:
-    """Dial ``wss://host:port/path``.
+def connect(url: str, headers: Mapping[str, str], identity: Identity, timeouts: Timeouts | None = None, *, address: str = "") -> CloudLink:
+    """Dial ``wss://host:port/path``; at ``address`` without asking for the host's, where one is given (``CloudLink.address`` of before).
 
     Raises:
         LinkError: with what failed and what may help.
@@ -92,7 +93,7 @@ def connect(url: str, headers: Mapping[str, str], identity: Identity, timeouts: 
         raise LinkError(f"{url!r} is not a wss:// address")
     where = f"{parts.hostname}:{parts.port or 443}"
     context = _context(identity)
-    tcp = _reach(parts.hostname, parts.port or 443, where, timeouts)
+    tcp = _reach(address or parts.hostname, parts.port or 443, where, timeouts)
     try:
         tls = _shake_hands(tcp, context, parts.hostname, where)
         channel = _Channel(tls, timeouts.handshake)
@@ -230,6 +231,7 @@ class _Channel:
         self._unread = memoryview(b"")
         self.write_timeout = timeout
         self._closed = False
+        self.address = str(tls.getpeername()[0])
 
     def fileno(self) -> int:
         return self._tls.fileno()

@@ -21,6 +21,8 @@ from viaduct.handshake import HEADER_MODES, HEADER_NODE, HEADER_PROJECT, HEADER_
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY = 600.0
+_RESOLVE_EVERY = 6
+"""Most attempts go to the address of the last link: where the network is away the name server is too, and asking it takes long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Dialing:
         self._files = files
         self._timeouts = timeouts
         self._enrol = enrol
+        self._known = ""
+        self._failures = 0
 
     def __call__(self) -> CloudLink:
         """Raises LinkError."""
@@ -65,7 +69,11 @@ class Dialing:
         except IdentityError as exc:
             raise LinkError(f"this node has no identity: {exc}") from exc
         identity = Identity(self._files.ca, self._files.certificate, self._files.key)
-        return cloudlink.connect(self._address.url, self._address.headers, identity, self._timeouts)
+        known = self._known if self._failures % _RESOLVE_EVERY else ""
+        self._failures += 1
+        link = cloudlink.connect(self._address.url, self._address.headers, identity, self._timeouts, address=known)
+        self._known, self._failures = link.address, 1
+        return link
 
 
 class Renewal:

@@ -35,6 +35,7 @@ LONGEST_DELAY_REFUSED = 60.0
 STEADY_AFTER = 5.0
 """A link that lived so long (seconds) lets the next delays begin small again."""
 
+_LEAST_SHARE = 0.2
 _ROOM_TIMEOUT = 10.0
 _SAY_AGAIN = 600
 """Attempts between two log lines about the same failure."""
@@ -135,21 +136,24 @@ class Dialer:
         refused = Backoff(FIRST_DELAY, LONGEST_DELAY_REFUSED, jitter=JITTER)
         while not self._stopping.is_set():
             delay = backoff
+            began = time.monotonic()
+            spent = 0.0
             try:
                 link = self._dial()
             except LinkError as exc:
                 delay = refused if isinstance(exc, LinkRefused) else backoff
                 self._complain(str(exc), delay.failures)
+                spent = time.monotonic() - began
             except Exception:
                 logger.exception("dialing the cloud failed")
             else:
                 self._said = ""
-                began = time.monotonic()
                 self._converse(link)
                 if time.monotonic() - began > STEADY_AFTER:
                     backoff.reset()
                     refused.reset()
-            self._stopping.wait(delay.next())
+            wait = delay.next()
+            self._stopping.wait(max(wait - spent, wait * _LEAST_SHARE))  # an attempt that took long was a part of the wait
 
     def _complain(self, text: str, failures: int) -> None:
         """Once for each cause, and now and then while it lasts."""

@@ -7,10 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from edgecore.certs.files import IdentityFiles
 from edgecore.cloudlink import CloudLink, Identity, Timeouts, connect
+from edgecore.edgehub.dialing import Address, Dialing
 from edgecore.errors import LinkError, LinkRefused
 from tests.fakes.fakehub import FakeHub, Papers, make_papers, wait_until
 from viaduct.codec import MAX_FRAME_BYTES
@@ -206,3 +209,23 @@ def test_the_link_is_found_again_when_the_hub_starts_late(papers: Papers, hub: F
     hub.start()
     link = wait_until(lambda: _dial(hub.port, _identity(papers)))
     link.close()
+
+
+def test_most_attempts_go_to_the_address_of_the_last_link_without_asking_for_it(
+    papers: Papers, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    resolve = socket.getaddrinfo
+
+    def counted(host: str, *arguments: Any, **named: Any) -> Any:
+        asked.append(host)
+        return resolve("127.0.0.1" if host == "cloud.test" else host, *arguments, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", counted)
+    hub.stop()
+    dialing = Dialing(Address(f"cloud.test:{hub.port}", "p", "edge1"), IdentityFiles(papers.ca, papers.node, papers.node_key), QUICK, None)
+    dialing._known, dialing._failures = "127.0.0.1", 1
+    for _ in range(8):
+        with pytest.raises(LinkError):
+            dialing()
+    assert asked.count("cloud.test") == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecore.errors import NoAnswer, NotFound
+from edgecore.errors import NoAnswer, NotFound, StoreError
 from edgecore.store import metadata, outbox
 from tests.fakes.fakehub import FakeHub, Papers, acknowledge_all, object_message, wait_until
 from tests.module.edgehub.conftest import Board
@@ -317,10 +317,9 @@ def test_many_objects_and_many_reports_all_arrive(board: Board, hub: FakeHub) ->
     assert len({message.route.resource for message in hub.received if "podstatus" in message.route.resource}) == 300
 
 
-@pytest.mark.parametrize("folder", ["core", "devices"])
-def test_every_recorded_message_is_taken_without_harm(board: Board, hub: FakeHub, folder: str) -> None:
+def test_every_recorded_message_is_taken_without_harm(board: Board, hub: FakeHub) -> None:
     wait_until(lambda: hub.received)
-    for recording in recordings(folder):
+    for recording in recordings("core"):
         hub.say_text(recording.text)
     _give_pod(board, hub, uid="after")
     assert hub.connections == 1
@@ -339,3 +338,21 @@ def test_what_came_in_recordings_is_stored_and_deleted_again(board: Board, hub: 
     gone = named["configmap-delete"].frame["route"]["resource"]
     hub.say_text(named["configmap-delete"].text)
     wait_until(lambda: _stored(board, gone) is None)
+
+
+def test_on_a_full_disk_nothing_is_acknowledged_and_when_there_is_room_again_it_is(board: Board, hub: FakeHub) -> None:
+    _give_pod(board, hub)
+    board.database.write_and_wait(lambda tx: tx.execute("PRAGMA max_page_count = 1").close())
+    large = object_message("default/configmap/large", "c1", 8, data={"x": "y" * 200_000})
+    hub.say(large)
+    complaint = wait_until(lambda: [message for message in hub.received if message.header.parent_msg_id == large.id])[0]
+    assert complaint.route.operation == "error"
+    assert "full" in complaint.content
+    with pytest.raises(StoreError, match="full"):
+        for number in range(100):  # there may be room for a few small ones
+            board.client.report_pod_status("default", "web", "u1", {"phase": "x" * 50_000 + str(number)})
+    board.database.write_and_wait(lambda tx: tx.execute("PRAGMA max_page_count = 100000").close())
+    hub.say(large)
+    wait_until(lambda: _acknowledged(hub, large))
+    assert [pod["metadata"]["uid"] for pod in board.client.pods()] == ["u1"]
+    assert all(kept.restarts == 0 for kept in board.keeper.report())
