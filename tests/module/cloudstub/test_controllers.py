@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from cloudstub.app import new_world
 from cloudstub.controllers import runner
 from cloudstub.controllers.objects import labels_of, name_of, namespace_of, spec_of, status_of, text_of, uid_of
 from cloudstub.controllers.writes import Create, Delete, Update, UpdateStatus
+from cloudstub.errors import Conflict, NotFound
 from cloudstub.store.database import Database
 from cloudstub.store.store import Store
 from cloudstub.verbs.cluster import Cluster
@@ -59,13 +61,18 @@ class Site:
         """Every node's part: bound pods run, deleted ones end."""
         while True:
             for pod in self.all("pods"):
-                if pod["metadata"].get("deletionTimestamp"):
-                    await self.cluster.perform(Delete("pods", namespace_of(pod), name_of(pod), uid_of(pod), 0))
-                elif spec_of(pod).get("nodeName") and status_of(pod).get("phase") != "Running":
-                    ready = {"type": "Ready", "status": "True", "lastTransitionTime": text_of(self.world.clock())}
-                    running = {**status_of(pod), "phase": "Running", "conditions": [ready]}
-                    await self.cluster.perform(UpdateStatus("pods", {**pod, "status": running}))
+                # A controller may have written the pod meanwhile: then the next turn does it.
+                with contextlib.suppress(Conflict, NotFound):
+                    await self._play(pod)
             await asyncio.sleep(0.005)
+
+    async def _play(self, pod: dict[str, Any]) -> None:
+        if pod["metadata"].get("deletionTimestamp"):
+            await self.cluster.perform(Delete("pods", namespace_of(pod), name_of(pod), uid_of(pod), 0))
+        elif spec_of(pod).get("nodeName") and status_of(pod).get("phase") == "Pending":
+            ready = {"type": "Ready", "status": "True", "lastTransitionTime": text_of(self.world.clock())}
+            running = {**status_of(pod), "phase": "Running", "conditions": [ready]}
+            await self.cluster.perform(UpdateStatus("pods", {**pod, "status": running}))
 
 
 def play(directory: Path, story: Callable[[Site], Awaitable[None]], *, nodes_play: bool = True) -> None:
