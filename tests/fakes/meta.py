@@ -1,0 +1,63 @@
+"""MetaManager's answers to edged, in memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from edgecore.errors import NoAnswer, NotFound
+
+
+class FakeMeta:
+    """``pods_stored`` and ``objects`` are what the store holds; ``statuses`` what was reported, newest last."""
+
+    def __init__(self) -> None:
+        self.pods_stored: dict[str, dict[str, Any]] = {}
+        self.objects: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self.statuses: list[tuple[str, dict[str, Any]]] = []
+        self.node_statuses: list[dict[str, Any]] = []
+        self.registrations: list[dict[str, str]] = []
+        self.away = False
+        self._changed = threading.Condition()
+
+    def pods(self) -> list[dict[str, Any]]:
+        return list(self.pods_stored.values())
+
+    def get(self, namespace: str, type_: str, name: str, *, timeout: float = 10.0) -> dict[str, Any]:
+        try:
+            return self.objects[(namespace, type_, name)]
+        except KeyError:
+            raise NotFound(f"{namespace}/{type_}/{name}") from None
+
+    def report_pod_status(self, namespace: str, name: str, uid: str, status: dict[str, Any], *, timeout: float = 10.0) -> None:
+        with self._changed:
+            self.statuses.append((name, status))
+            self._changed.notify_all()
+
+    def report_node_status(self, node: str, status: dict[str, Any], *, timeout: float = 10.0) -> None:
+        with self._changed:
+            self.node_statuses.append(status)
+            self._changed.notify_all()
+
+    def register_node(self, node: str, labels: dict[str, str], status: dict[str, Any], *, timeout: float = 60.0) -> bool:
+        if self.away:
+            raise NoAnswer("the cloud is away")
+        with self._changed:
+            self.registrations.append(labels)
+            self._changed.notify_all()
+        return True
+
+    def last_status(self, name: str) -> dict[str, Any]:
+        return next((status for pod, status in reversed(self.statuses) if pod == name), {})
+
+    def wait_for(self, claim: Callable[[], Any], limit: float = 5.0) -> Any:
+        """Until ``claim()`` is true; it is looked at whenever something is reported, and often."""
+        deadline = time.monotonic() + limit
+        with self._changed:
+            while not (found := claim()):
+                if time.monotonic() > deadline:
+                    raise AssertionError(f"not within {limit} s; statuses: {self.statuses[-3:]}")
+                self._changed.wait(0.02)
+        return found
