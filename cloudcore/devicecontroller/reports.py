@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from cloudcore.devicecontroller.translate import digest, marked
+from cloudcore.devicecontroller.translate import digest, is_only_reported, marked, twins_of
 from cloudcore.errors import Refused
 from cloudcore.ports import JsonObject
 
@@ -20,14 +20,26 @@ STATES = ("online", "offline", "unknown")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``twins``: property to ``{"value", "metadata"}``. ``state`` "": nothing is said of it."""
+    """``twins``: property to ``{"value", "metadata"}``. ``state`` "": nothing is said of it. ``restored``: values that were known before;
+    they count only where the Device has none, so that they never replace what a node said since."""
 
     twins: dict[str, JsonObject] = field(default_factory=dict)
     state: str = ""
     last_online: str = ""
+    restored: dict[str, JsonObject] = field(default_factory=dict)
 
     def then(self, later: Report) -> Report:
-        return Report(self.twins | later.twins, later.state or self.state, later.last_online or self.last_online)
+        return Report(
+            self.twins | later.twins,
+            later.state or self.state,
+            later.last_online or self.last_online,
+            self.restored | later.restored,
+        )
+
+    def values_for(self, device: JsonObject) -> dict[str, JsonObject]:
+        """What to write as ``reported`` of ``device``."""
+        has = {name for name, twin in twins_of(device).items() if "reported" in twin}
+        return {name: value for name, value in self.restored.items() if name not in has} | self.twins
 
 
 def twin_report(content: Any) -> Report:
@@ -78,9 +90,10 @@ def merged(device: JsonObject, report: Report, declared: frozenset[str]) -> Json
     """``device`` with the reported values. A property that status.twins does not list is added where the model declares it; others are
     left out (contract 5.4). What the user wishes (``desired``) is never touched."""
     status = device.get("status") or {}
-    twins = [_with(twin, report.twins) for twin in status.get("twins") or []]
+    values = report.values_for(device)
+    twins = [_with(twin, values) for twin in status.get("twins") or [] if isinstance(twin, dict)]
     listed = {twin.get("propertyName") for twin in twins}
-    twins += [{"propertyName": name, "reported": value} for name, value in report.twins.items() if name not in listed and name in declared]
+    twins += [{"propertyName": name, "reported": value} for name, value in values.items() if name not in listed and name in declared]
     changes: JsonObject = {"twins": twins} if twins else {}
     if report.state:
         changes["state"] = report.state
@@ -100,9 +113,23 @@ def written(device: JsonObject, report: Report, declared: frozenset[str], *, wis
     return None if result == device else result
 
 
+def lost(old: JsonObject, new: JsonObject) -> Report:
+    """Reported values that a user's patch took away without meaning it: a merge patch can only replace the whole list of twins."""
+    now = twins_of(new)
+    values: dict[str, JsonObject] = {}
+    for name, twin in twins_of(old).items():
+        kept = now.get(name, {} if is_only_reported(twin) else None)
+        if kept is not None and "reported" not in kept and isinstance(twin.get("reported"), dict):
+            values[name] = twin["reported"]
+    return Report(restored=values)
+
+
 def _with(twin: JsonObject, reported: dict[str, JsonObject]) -> JsonObject:
+    """A listed property gets a ``desired`` (as KubeEdge writes it, empty), which tells it from one that was only reported."""
     value = reported.get(str(twin.get("propertyName")))
-    return twin if value is None else twin | {"reported": value}
+    if value is None:
+        return twin
+    return {"desired": {"value": ""}} | twin | {"reported": value} if not is_only_reported(twin) else twin | {"reported": value}
 
 
 def _object(value: Any, field_name: str) -> JsonObject:

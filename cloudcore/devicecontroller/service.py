@@ -116,8 +116,10 @@ class DeviceController:
     def _device_event(self, old: JsonObject | None, new: JsonObject | None) -> None:
         place = identity(new if new is not None else old or {})
         node_before = self._downstream.bindings.node_of(place)
-        if self._downstream.device_event(old, new):
-            self._upstream.touch(place)
+        is_mark_old = self._downstream.device_event(old, new)
+        lost = reports.lost(old, new) if old is not None and new is not None else reports.Report()
+        if is_mark_old or lost.restored:
+            self._upstream.mend(place, lost)
         if new is None:
             self._upstream.forget(place)
         if old is None or new is None or old.get("spec") != new.get("spec"):

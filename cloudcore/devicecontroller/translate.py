@@ -57,9 +57,19 @@ def twins_of(device: JsonObject) -> dict[str, JsonObject]:
     return {str(twin["propertyName"]): twin for twin in entries if twin.get("propertyName")}
 
 
+def is_only_reported(twin: JsonObject) -> bool:
+    """A property that a node reported although status.twins did not list it: nobody wished it, so it is no part of what goes down. Where
+    the user's next patch replaces the list without it, the node must not take that for its removal."""
+    return "reported" in twin and "desired" not in twin
+
+
+def wished_of(device: JsonObject) -> dict[str, JsonObject]:
+    return {name: twin for name, twin in twins_of(device).items() if not is_only_reported(twin)}
+
+
 def wish(device: JsonObject) -> JsonObject:
     """The part of a Device that its node hears of; whatever else changes does not go down (contract 5.3)."""
-    desired = {name: _desired(twin) for name, twin in twins_of(device).items()}
+    desired = {name: _desired(twin) for name, twin in wished_of(device).items()}
     return {"description": _description(device), "desired": desired}
 
 
@@ -126,7 +136,7 @@ def device_entry(device: JsonObject, *, version: str, now_ms: int) -> JsonObject
         entry["description"] = _description(device)
     entry["uid"] = uid_of(device)
     entry["namespace"] = namespace
-    entry["twin"] = _message_twins(twins_of(device), version, now_ms)
+    entry["twin"] = _message_twins(wished_of(device), version, now_ms)
     return entry
 
 

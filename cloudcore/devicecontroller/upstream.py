@@ -54,15 +54,14 @@ class Upstream:
         waiting = self._waiting.setdefault(place, _Waiting())
         waiting.report = waiting.report.then(report)
         waiting.senders.append(done)
-        if place not in self._writers:
-            self._writers[place] = asyncio.create_task(self._write_all(place), name=f"reports of {place[0]}/{place[1]}")
+        self._begin(place)
         await done
 
-    def touch(self, place: Place) -> None:
-        """Put the annotation of the wish right; nobody waits for it."""
-        self._waiting.setdefault(place, _Waiting())
-        if place not in self._writers:
-            self._writers[place] = asyncio.create_task(self._write_all(place), name=f"reports of {place[0]}/{place[1]}")
+    def mend(self, place: Place, report: Report) -> None:
+        """Put the annotation of the wish right, and values back that are lost; nobody waits for it."""
+        waiting = self._waiting.setdefault(place, _Waiting())
+        waiting.report = waiting.report.then(report)
+        self._begin(place)
 
     def forget(self, place: Place) -> None:
         self._last.pop(place, None)
@@ -72,6 +71,10 @@ class Upstream:
         for writer in writers:
             writer.cancel()
         await asyncio.gather(*writers, return_exceptions=True)
+
+    def _begin(self, place: Place) -> None:
+        if place not in self._writers:
+            self._writers[place] = asyncio.create_task(self._write_all(place), name=f"reports of {place[0]}/{place[1]}")
 
     async def _write_all(self, place: Place) -> None:
         try:

@@ -349,3 +349,38 @@ async def test_a_report_does_not_touch_the_profile() -> None:
         await at.device.take("edge1", edge_updated("5"))
         await until(lambda: at.device._devices.get("default", "thermometer") == live(at.kube))
         assert at.device._profiles._marked == {}
+
+
+@in_loop
+async def test_a_merge_patch_of_the_wishes_loses_no_reported_value_and_no_twin_of_the_node() -> None:
+    async with cloud("edge1") as at:
+        at.kube.put(DEVICE_MODELS, model(properties=[{"name": "temperature"}, {"name": "target"}]))
+        at.kube.put(DEVICES, device(twins=[twin("target", "20")]))
+        await until(
+            lambda: "device/thermometer" in dict(map(reversed, at.hub.said("edge1"))) and at.device._models.get("default", "thermo")
+        )
+        await at.device.take("edge1", edge_updated("19", "target"))
+        await at.device.take("edge1", edge_updated("18", "temperature"))
+        current = await at.kube.get(DEVICES, "default", "thermometer")
+        await at.kube.update(DEVICES, "default", current | {"status": {"twins": [twin("target", "25")]}})
+        await until(lambda: values(at.kube, "reported") == {"target": "19", "temperature": "18"})
+        assert values(at.kube, "desired") == {"target": "25"}
+        await until(lambda: sent(at)["added_devices"][0]["twin"]["target"]["expected"]["value"] == "25")
+        assert all(set(owed.message.content["added_devices"][0]["twin"]) == {"target"} for _, owed in at.hub.offers if owed.key == KEY)
+
+
+@in_loop
+async def test_the_last_value_wins_also_while_a_user_replaces_the_list_of_twins() -> None:
+    async with cloud("edge1") as at:
+        at.kube.put(DEVICES, device(twins=[twin("temperature", "0")]))
+        await until(lambda: at.hub.offers)
+        for number in range(200):
+            current = await at.kube.get(DEVICES, "default", "thermometer")
+            replaced = current | {"status": {"twins": [twin("temperature", str(number))]}}
+            try:
+                await at.kube.update(DEVICES, "default", replaced)
+            except KubeConflict:
+                pass
+            await at.device.take("edge1", edge_updated(f"v{number}"))
+        await until(lambda: at.device._devices.get("default", "thermometer") == live(at.kube) and not at.device._upstream._writers)
+        assert values(at.kube, "reported") == {"temperature": "v199"}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cloudcore.devicecontroller import translate
-from cloudcore.devicecontroller.reports import Report, merged, state_report, twin_report, written
+from cloudcore.devicecontroller.reports import Report, lost, merged, state_report, twin_report, written
 from cloudcore.errors import Refused
 from tests.unit.cloudcore.devicecontroller.devices import device, twin
 
@@ -100,3 +100,34 @@ def test_what_is_written_says_since_when_the_wish_stands() -> None:
     newer = written(subject, report, frozenset(), wish=("41", "other"))
     assert newer is not None
     assert newer["metadata"]["annotations"][translate.DESIRED_ANNOTATION] == f"77:{digest}"
+
+
+def test_a_listed_property_is_told_from_one_that_was_only_reported() -> None:
+    report = Report({"listed": {"value": "1"}, "unlisted": {"value": "2"}})
+    result = merged(device(twins=[{"propertyName": "listed"}]), report, frozenset({"listed", "unlisted"}))
+    assert translate.wish(result)["desired"] == {"listed": {"value": "", "type": "string"}}
+    assert translate.digest(result) == translate.digest(device(twins=[{"propertyName": "listed"}]))
+
+
+@pytest.mark.parametrize(
+    ("after", "restored"),
+    [
+        ([twin("a", "2")], {"a", "only"}),
+        ([twin("a", "2"), {"propertyName": "only", "desired": {"value": "x"}}], {"a", "only"}),
+        ([twin("a", "2", reported="9")], {"only"}),
+        ([], {"only"}),
+        ([twin("a", "1", reported="5"), twin("b", "1", reported="6"), {"propertyName": "only", "reported": {"value": "7"}}], set()),
+    ],
+)
+def test_reported_values_that_a_users_patch_dropped_are_known(after: list[dict[str, Any]], restored: set[str]) -> None:
+    before = [twin("a", "1", reported="5"), twin("b", "1", reported="6"), {"propertyName": "only", "reported": {"value": "7"}}]
+    assert set(lost(device(twins=before), device(twins=after)).restored) == restored
+
+
+def test_a_restored_value_never_replaces_what_a_node_said_since() -> None:
+    old = {"value": "19", "metadata": {}}
+    report = Report(restored={"a": old, "b": old})
+    result = merged(device(twins=[twin("a", "1", reported="20"), twin("b", "1")]), report, frozenset())
+    assert [entry["reported"]["value"] for entry in result["status"]["twins"]] == ["20", "19"]
+    both = Report({"b": {"value": "21", "metadata": {}}}).then(report)
+    assert both.values_for(device(twins=[twin("b", "1")]))["b"]["value"] == "21"
