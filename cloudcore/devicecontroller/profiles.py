@@ -79,6 +79,9 @@ class Profiles:
         except KubeError as exc:
             logger.warning("profile of node %s in %s cannot be written now: %s", node, namespace, exc)
             asyncio.get_running_loop().call_later(self._retry_seconds, self.mark, node, namespace)
+        except Exception:
+            # A device that no schema has checked must not end the profiles of all the others.
+            logger.exception("profile of node %s in %s cannot be made", node, namespace)
 
     async def _write(self, node: str, namespace: str) -> None:
         name = configmap_of(node)

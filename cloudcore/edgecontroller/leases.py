@@ -125,7 +125,7 @@ class Leases:
         errors = [result for result in results if isinstance(result, BaseException)]
         for error in errors:
             if not isinstance(error, KubeError):
-                raise error
+                logger.error("a lease cannot be renewed", exc_info=error)
         if errors and not self._failing:
             logger.warning("leases of nodes cannot be renewed: %s", errors[0])
         elif not errors and self._failing:

@@ -101,6 +101,9 @@ class SyncController:
                 self._look_at(node)
             except CloudCoreError as exc:
                 logger.debug("node %s is not compared now: %s", node, exc)
+            except Exception:
+                # One node must not end the repairs of all the others (D8).
+                logger.exception("node %s cannot be compared", node)
             await asyncio.sleep(0)
 
     async def _run(self) -> None:

@@ -384,3 +384,14 @@ async def test_the_last_value_wins_also_while_a_user_replaces_the_list_of_twins(
             await at.device.take("edge1", edge_updated(f"v{number}"))
         await until(lambda: at.device._devices.get("default", "thermometer") == live(at.kube) and not at.device._upstream._writers)
         assert values(at.kube, "reported") == {"temperature": "v199"}
+
+
+@in_loop
+async def test_a_device_that_no_schema_has_checked_spoils_no_other_profile() -> None:
+    async with cloud("edge1") as at:
+        at.kube.put(DEVICE_MODELS, model("odd", properties=[{"name": "x", "type": {"int": {"accessMode": {1, 2}}}}]))
+        at.kube.put(DEVICES, device("odd", node="edge2", model="odd"))
+        at.kube.put(DEVICE_MODELS, model())
+        at.kube.put(DEVICES, device())
+        await until(lambda: profile(at))
+        assert at.kube.peek(CONFIGMAPS, "default", "device-profile-config-edge2") is None
