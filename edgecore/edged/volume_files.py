@@ -71,8 +71,7 @@ class VolumeFiles:
             real = (base / sub_path).resolve()
             if real != base and base not in real.parents:
                 raise VolumeProblem(f"subPath {sub_path!r} leads out of its volume")
-            if not real.exists():
-                real.mkdir(parents=True, exist_ok=True)
+            _make_like(base, real)
         except OSError as exc:
             raise VolumeProblem(f"subPath {sub_path!r}: {exc}") from exc
         return real
@@ -94,6 +93,14 @@ class VolumeFiles:
         for directory in (root, root / uid):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         return root / uid / "volumes" / volume.name
+
+
+def _make_like(base: Path, directory: Path) -> None:
+    """Make what is missing of ``directory`` with the rights of the volume ``base``, whose group it inherits."""
+    mode = stat.S_IMODE(base.stat().st_mode)
+    for missing in reversed([path for path in (directory, *directory.parents) if not path.exists()]):
+        missing.mkdir(exist_ok=True)
+        missing.chmod(mode)
 
 
 def _swap_in(place: Path, volume: Files) -> None:

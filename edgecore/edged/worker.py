@@ -124,6 +124,7 @@ class PodWorker:
         observed = self._observe()
         if not self._started:
             self._started = started_at(plan.document) or min((c.created for c in observed if c.created), default=self._shop.clock())
+            self._maker.address = "" if plan.host_network or plan.shared else str(plan.status.get("podIP") or "")
         if plan.deleting:
             return self._end(plan, observed)
         return self._keep(plan, observed)
@@ -132,11 +133,14 @@ class PodWorker:
         sandboxes = self._shop.runtime().sandboxes(self.uid) if plan.shared else []
         self._remember_network(plan, observed)
         self._maker.sandbox = next((sandbox.id for sandbox in sandboxes if sandbox.ready), "")
+        if self._maker.sandbox and not self._maker.address:
+            self._maker.address = self._shop.runtime().sandbox_address(self._maker.sandbox)
         decision = decide(plan, observed, sandboxes, self._shop.clock())
         self._maker.refresh_volumes(plan)
         if decision.actions:
             self._perform(plan, decision)
             observed = self._observe()
+            self._remember_network(plan, observed)
         self._tell(plan, Sight(current(observed), self._waiting(plan, decision), warnings=self._warnings(plan)))
         return self._pause(decision)
 

@@ -87,6 +87,9 @@ class FakeRuntime:
             spec = self.specs[container]
             address = self.sandbox_address(spec.sandbox) if spec.network is None else "" if spec.network.host else self._address(spec)
             self._change(container, state=State.RUNNING, started=self.clock(), address=address)
+        word, _, code = (spec.entrypoint or ("",))[-1].partition(" ")
+        if word == "exit":
+            self.end(container, int(code))
 
     def stop(self, container: str, grace: float) -> None:
         self._check()

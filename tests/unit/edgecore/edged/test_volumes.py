@@ -176,6 +176,7 @@ def test_a_sub_path_is_made_and_never_leads_out_of_its_volume(tmp_path: Path) ->
     files = VolumeFiles(tmp_path, None)
     place = files.prepare("u1", Empty("v"))
     assert files.inside(place, "a/b").is_dir()
+    assert (place / "a/b").stat().st_mode & 0o7777 == place.stat().st_mode & 0o7777
     (place / "out").symlink_to("/etc")
     for escape in ("out", "out/cron.d", "out/made-by-us"):
         with pytest.raises(VolumeProblem, match="leads out"):
