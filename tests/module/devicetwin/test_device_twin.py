@@ -278,6 +278,33 @@ def test_nothing_is_lost_or_reordered_when_the_bus_is_slow(tmp_path: Path, capac
         board.stop()
 
 
+def test_answers_that_find_the_bus_full_wait_for_room_and_keep_their_order(tmp_path: Path) -> None:
+    board = Board(tmp_path, capacity=8)
+    drain = _Slow(board.hub)
+    try:
+        board.add()
+        board.hear(lambda topic, _: topic == topics.membership_updated("edge1"))
+        while board.bus.place(PublishAll(())):
+            pass
+        feeder = threading.Thread(target=lambda: [board.report(str(number)) for number in range(50)], daemon=True)
+        feeder.start()
+        _until(lambda: "twin/d1/t" in board.owed())
+        assert len(board.bus) == 8
+        board.hear_result("49")
+        results = [payload["event_id"] for topic, payload in board.said if topic.endswith("/twin/update/result")]
+        assert results == [str(number) for number in range(50)]
+    finally:
+        drain.stop()
+        board.stop()
+
+
+def _until(claim: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not claim():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 class _Slow:
     """Empties a mailbox now and then."""
 

@@ -74,6 +74,13 @@ def test_the_cloud_makes_this_of_a_twin(twin: Twin | None, entry: MsgTwin, ledge
         pytest.param(HELD, _desired("6", 6), PLAIN, True, id="an older version"),
         pytest.param(SET_HERE, _desired("6", 9), PLAIN, True, id="plain: set here since"),
         pytest.param(SET_HERE, MsgTwin(type="deleted", expected_version=Version(9, 0)), PLAIN, True, id="plain: not deleted when set here"),
+        pytest.param(
+            SET_HERE,
+            MsgTwin(TwinValue("5"), TwinValue("5"), None, None, Version(7, 0), Version(0, 1)),
+            LEDGER,
+            True,
+            id="ledger: a whole twin of the version that the edge has changed since",
+        ),
         pytest.param(HELD, _desired("6", 6), LEDGER, False, id="ledger: an older version is superseded"),
         pytest.param(HELD, _desired("5", 7), LEDGER, False, id="ledger: the same again"),
         pytest.param(SET_HERE, _desired("5", 7), LEDGER, False, id="ledger: what the edge changed after that version stays"),
