@@ -1,4 +1,4 @@
-"""Device payloads (contract 5.3, 6.2 to 6.4; P5): frozen values, built exactly as KubeEdge does. ``deviceparse`` reads them.
+"""Device payloads (contract 5.3, 6.2 to 6.4; P6): frozen values, built exactly as KubeEdge does. ``deviceparse`` reads them.
 
 All twin values are text, whatever their declared type. Keys keep KubeEdge's expression; values may be any printable text of up to 512
 characters, because its expression forbids spaces, ``%``, ``°`` and JSON for no peer's benefit (E16).
@@ -57,7 +57,7 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """``attributes`` and ``twins`` are None where the payload does not name them. ``uid``: ours (P5), the identity of the Device object."""
+    """``attributes`` and ``twins`` are None where the payload does not name them. ``uid``: ours (P6), the identity of the Device object."""
 
     id: str
     name: str = ""

@@ -1,4 +1,4 @@
-"""Reads device payloads (contract 5.3, 6.2 to 6.4; P5) and names the field at fault.
+"""Reads device payloads (contract 5.3, 6.2 to 6.4; P6) and names the field at fault.
 
 ``content`` is bytes or text of JSON (MQTT), or a value decoded already (envelope).
 """
