@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import signal
 import socket
@@ -149,6 +150,32 @@ def test_user_name_and_password_are_given_to_the_broker(tmp_path: Path) -> None:
             assert "refuses us" in refusal and "authorised" in refusal
     finally:
         broker.kill()
+
+
+def test_a_broker_behind_tls_is_used_and_must_prove_itself(start: Start, tmp_path: Path) -> None:
+    certificate, key = _self_signed(tmp_path)
+    port = mosquitto.free_port()
+    lines = (f"user {getpass.getuser()}", f"listener {port} {HOST}", f"certfile {certificate}", f"keyfile {key}")
+    broker = Broker(tmp_path, *lines)
+    try:
+        address = BrokerAddress(HOST, port, tls=True, ca_file=str(certificate))
+        assert "TLS" in answers(BrokerAddress(HOST, port, tls=True))
+        edge = start(mode=EXTERNAL, external=address, fallback=False)
+        assert edge.ready().addresses == (address,)
+        with Client(broker.port, f"{UPDATE}/result") as client:
+            for number in range(300):
+                client.publish(UPDATE, _body(str(number)))
+            assert [json.loads(client.arrivals.get(timeout=20)[1])["event_id"] for _ in range(300)] == [str(n) for n in range(300)]
+    finally:
+        broker.kill()
+
+
+def _self_signed(folder: Path) -> tuple[Path, Path]:
+    certificate, key = folder / "tls.crt", folder / "tls.key"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=broker", "-addext", f"subjectAltName=IP:{HOST}", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*command, *names], check=True, timeout=20, capture_output=True)
+    return certificate, key
 
 
 @pytest.mark.parametrize("greeting", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x20\x02\x00\x05", b"\x20", b"\xd0\x00", b""])
