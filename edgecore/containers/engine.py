@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from edgecore.containers.engine_choice import MachineFacts, configure, missing_controllers, unfit
+from edgecore.containers.engine_choice import Configuration, MachineFacts, configure, missing_controllers, unfit
 from edgecore.containers.podman import PodmanRuntime
 from edgecore.errors import EngineError, EngineUnreachable
 
 logger = logging.getLogger(__name__)
 
 SYSTEM_SOCKET = "/run/podman/podman.sock"
+LONGEST_SOCKET_PATH = 107
 START_LIMIT = 30.0
 """Seconds in which our own service must answer."""
 
@@ -72,8 +73,8 @@ class Engine:
 
     def stop(self) -> None:
         """End our child, if there is one. Containers go on."""
+        self._closed = True
         with self._lock:
-            self._closed = True
             if self._runtime is not None:
                 self._runtime.close()
             if self._child is not None:
@@ -116,10 +117,20 @@ class Engine:
         return None
 
     def _own_service(self, facts: MachineFacts) -> PodmanRuntime:
-        self._root.mkdir(parents=True, exist_ok=True)
-        self._end_leftover()
+        if len(os.fsencode(self._socket)) > LONGEST_SOCKET_PATH:
+            raise EngineUnreachable(
+                f"modules.edged.rootDirectory: {self._root} is too long for a socket path (limit {LONGEST_SOCKET_PATH})"
+            )
         configuration = configure(facts)
-        (self._root / "containers.conf").write_text(configuration.containers_conf)
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            self._end_leftover()
+            (self._root / "containers.conf").write_text(configuration.containers_conf)
+            return self._start(configuration, facts)
+        except OSError as exc:
+            raise EngineUnreachable(f"our Podman service cannot be set up in {self._root}: {exc}") from exc
+
+    def _start(self, configuration: Configuration, facts: MachineFacts) -> PodmanRuntime:
         self._socket.unlink(missing_ok=True)
         try:
             with open(self._root / "engine.log", "wb") as log:
@@ -131,7 +142,7 @@ class Engine:
                     stderr=log,
                     start_new_session=True,
                 )
-        except OSError as exc:
+        except FileNotFoundError as exc:
             raise EngineUnreachable(f"podman cannot be started ({exc}): install the package podman") from exc
         self._pid_file.write_text(str(self._child.pid))
         runtime = self._wait_for_answer(self._child)
@@ -141,7 +152,7 @@ class Engine:
 
     def _wait_for_answer(self, child: subprocess.Popen[bytes]) -> PodmanRuntime:
         deadline = time.monotonic() + START_LIMIT
-        while child.poll() is None and time.monotonic() < deadline:
+        while child.poll() is None and time.monotonic() < deadline and not self._closed:
             if self._socket.exists():
                 runtime = PodmanRuntime(f"unix://{self._socket}", timeout=self._timeout)
                 try:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import requests
@@ -22,8 +22,13 @@ from edgecore.errors import EngineError, EngineUnreachable, ImageMissing, ImageP
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 API_VERSION = "4.0.0"
 """The oldest API with all that is used here: Podman 4.3 and 5.x both answer to it."""
+
+PROBE_LIMIT = 10.0
+"""Seconds in which an engine that is alive says who it is."""
 
 EVENT_SILENCE = 300.0
 """Seconds without an event after which the stream is opened anew, in case the engine died unseen."""
@@ -37,28 +42,29 @@ class PodmanRuntime:
     def __init__(self, socket: str, *, timeout: float = 120.0) -> None:
         self._client = PodmanClient(base_url=socket, version=API_VERSION, timeout=timeout)
         self._timeout = timeout
+        self._probe_timeout = min(timeout, PROBE_LIMIT)
 
     def version(self) -> str:
-        body = self._json("GET", "/version")
-        return str(body.get("Version", "unknown"))
+        return _read(
+            "version", lambda body: str(body.get("Version", "unknown")), self._json("GET", "/version", timeout=self._probe_timeout)
+        )
 
     def info(self) -> dict[str, Any]:
         """Podman's description of its host (``GET info``)."""
-        body: dict[str, Any] = self._json("GET", "/info")
-        return body
+        return _read("info", dict, self._json("GET", "/info", timeout=self._probe_timeout))
 
     def containers(self, uid: str = "") -> list[Container]:
         query = {"all": "true", "filters": json.dumps(wire.label_filter(uid))}
         entries = self._json("GET", "/containers/json", params=query) or []
-        return [wire.container_from_list(entry) for entry in entries if not entry.get("IsInfra")]
+        return _read("containers", lambda found: [wire.container_from_list(entry) for entry in found if not entry.get("IsInfra")], entries)
 
     def sandboxes(self, uid: str = "") -> list[Sandbox]:
         entries = self._json("GET", "/pods/json", params={"filters": json.dumps(wire.label_filter(uid))}) or []
-        return [wire.sandbox_from_list(entry) for entry in entries]
+        return _read("pods", lambda found: [wire.sandbox_from_list(entry) for entry in found], entries)
 
     def look(self, container: str) -> Container | None:
         answer = self._call("GET", f"/containers/{container}/json", missing_is_fine=True)
-        return None if answer.status_code == 404 else wire.container_from_inspect(answer.json())
+        return None if answer.status_code == 404 else _read("container", wire.container_from_inspect, _decoded(answer.content))
 
     def create(self, spec: ContainerSpec) -> str:
         body = json.dumps(wire.container_body(spec))
@@ -68,10 +74,10 @@ class PodmanRuntime:
             if "image not known" in reason or "no such image" in reason.lower():
                 raise ImageMissing(spec.image)
             raise EngineError(f"create {spec.name}: {reason}")
-        return str(answer.json()["Id"])
+        return _read("create", _id, _decoded(answer.content))
 
     def create_sandbox(self, spec: SandboxSpec) -> str:
-        sandbox = str(self._json("POST", "/pods/create", data=json.dumps(wire.sandbox_body(spec)), headers=_JSON)["Id"])
+        sandbox = _read("pod", _id, self._json("POST", "/pods/create", data=json.dumps(wire.sandbox_body(spec)), headers=_JSON))
         try:
             self._call("POST", f"/pods/{sandbox}/start")
         except EngineError:
@@ -80,8 +86,8 @@ class PodmanRuntime:
         return sandbox
 
     def sandbox_address(self, sandbox: str) -> str:
-        infra = self._json("GET", f"/pods/{sandbox}/json").get("InfraContainerID", "")
-        return wire.address_from_inspect(self._json("GET", f"/containers/{infra}/json")) if infra else ""
+        infra = _read("pod", lambda body: str(body.get("InfraContainerID", "")), self._json("GET", f"/pods/{sandbox}/json"))
+        return _read("container", wire.address_from_inspect, self._json("GET", f"/containers/{infra}/json")) if infra else ""
 
     def start(self, container: str) -> None:
         self._call("POST", f"/containers/{container}/start")
@@ -100,7 +106,7 @@ class PodmanRuntime:
 
     def image(self, name: str) -> str:
         answer = self._call("GET", f"/images/{quote(name, safe='')}/json", missing_is_fine=True)
-        return "" if answer.status_code == 404 else str(answer.json().get("Id", ""))
+        return "" if answer.status_code == 404 else str(_decoded(answer.content).get("Id", ""))
 
     def pull(self, name: str, *, credentials: str, timeout: float) -> str:
         headers = {"X-Registry-Auth": credentials} if credentials else {}
@@ -147,6 +153,17 @@ class PodmanRuntime:
         if raise_error and answer.status_code >= 400 and not (missing_is_fine and answer.status_code == 404):
             raise EngineError(f"{method} {path}: {_reason(answer)}")
         return answer
+
+
+def _read(what: str, parse: Callable[[Any], T], body: Any) -> T:
+    try:
+        return parse(body)
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+        raise EngineError(f"{what}: the engine's answer has an unknown shape ({type(exc).__name__}: {exc})") from exc
+
+
+def _id(body: dict[str, Any]) -> str:
+    return str(body["Id"])
 
 
 def _pulled(name: str, answer: Any) -> str:
