@@ -14,8 +14,6 @@ from cloudcore.kube.resources import CRDS, Resource
 
 logger = logging.getLogger(__name__)
 
-_PACKAGE = "cloudcore.crds"
-
 
 class Creator(Protocol):
     async def get(self, resource: Resource, namespace: str | None, name: str) -> dict[str, Any]: ...
@@ -25,7 +23,8 @@ class Creator(Protocol):
 
 def packaged() -> list[dict[str, Any]]:
     """The definitions that ship with CloudCore, by file name."""
-    entries = sorted((entry for entry in files(_PACKAGE).iterdir() if entry.name.endswith(".yaml")), key=lambda entry: entry.name)
+    folder = files("cloudcore").joinpath("crds")
+    entries = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=lambda entry: entry.name)
     return [yaml.safe_load(entry.read_text("utf-8")) for entry in entries]
 
 

@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from cloudcore import app as cloudcore
 from cloudcore.config import CloudCoreConfig, HttpsServer, WebSocketServer
-from cloudcore.errors import KubeError, KubeNotFound
+from cloudcore.errors import ConfigError, KubeError, KubeNotFound
 from cloudcore.kube.client import KubeClient
 from cloudcore.kube.kubeconfig import read_kubeconfig
 from cloudcore.kube.resources import CONFIGMAPS, DEVICE_MODELS, DEVICES, NODES, OBJECT_SYNCS, PODS, Resource
+from cloudcore.pki.identity import open_identity
 from cloudstub import app as cloudstub
 from cloudstub.config import Config
 from tests.module.cloudhub.harness import LEDGER, Edge, certificate_request, client_context, inventory, report, runs
@@ -270,8 +272,20 @@ async def test_after_a_restart_of_cloudcore_a_board_that_holds_everything_is_sen
 async def test_a_node_that_is_revoked_leaves_at_once() -> None:
     async with world() as (made, kube):
         edge, _ = await made.board()
-        await asyncio.sleep(0)
-        other = cloudcore.open_identity
-        identity = await other(kube, now=cloudcore.utc_now().timestamp())
+        identity = await open_identity(kube, now=cloudcore.utc_now().timestamp())
         await identity.revocations.revoke("edge1", now=cloudcore.utc_now().timestamp() + 1)
         assert "revoked" in (await edge.hear_close())[1]
+
+
+@runs
+async def test_a_taken_port_is_named_by_its_setting_and_nothing_stays_behind() -> None:
+    async with world() as (made, _):
+        hub = CloudCoreConfig().modules.cloudhub
+        taken = replace(hub, websocket=WebSocketServer("127.0.0.1", port=made.core.hub_port), https=HttpsServer("127.0.0.1", port=0))
+        config = replace(CloudCoreConfig(), modules=replace(CloudCoreConfig().modules, cloudhub=taken))
+        before = len(asyncio.all_tasks())
+        with pytest.raises(ConfigError, match=r"modules\.cloudhub\.websocket\.port: cannot listen on 127\.0\.0\.1"):
+            await cloudcore.start(config, KubeClient(read_kubeconfig(made.stub.kubeconfig)))
+        async with asyncio.timeout(5):
+            while len(asyncio.all_tasks()) > before:
+                await asyncio.sleep(0.01)
