@@ -215,17 +215,18 @@ class EdgedModule(Module):
     def _load(self) -> None:
         while not self._closed:
             try:
-                self._deliver(PodsLoaded(self._meta.pods()))
-                return
+                if self._deliver(PodsLoaded(self._meta.pods())):
+                    return
             except (NoAnswer, Busy, StoreError) as exc:
                 logger.debug("pods cannot be read yet: %s", exc)
-                time.sleep(0.5)
+            time.sleep(0.5)
 
-    def _deliver(self, letter: object) -> None:
-        try:
-            self._switchboard.send_from_rim(self.name, letter, timeout=_RIM_LIMIT)
-        except Busy:
+    def _deliver(self, letter: object) -> bool:
+        mailbox = self._switchboard.register(self.name, self.group)
+        taken = mailbox.place_from_rim(letter, _RIM_LIMIT)
+        if not taken and not mailbox.closed:
             logger.warning("edged is too busy to hear of %s; the next look at the engine will tell", type(letter).__name__)
+        return taken
 
     def _read_machine(self) -> Machine:
         machine = read_machine(self._settings.root_directory, node_address=self._settings.node_address)

@@ -38,7 +38,7 @@ class EngineChanged:
 class Observer:
     """``deliver`` gets Relisted, EngineChanged and Happening; it is called from two threads and may wait a little."""
 
-    def __init__(self, runtime: Callable[[], Runtime], instance: str, deliver: Callable[[object], None]) -> None:
+    def __init__(self, runtime: Callable[[], Runtime], instance: str, deliver: Callable[[object], object]) -> None:
         self._runtime = runtime
         self._instance = instance
         self._deliver = deliver

@@ -13,6 +13,7 @@ from edgecore.containers import labels
 from edgecore.containers.engine import Engine
 from edgecore.containers.engine_facts import machine_facts
 from edgecore.containers.podman import PodmanRuntime
+from edgecore.edged.volume_files import memory_root
 
 BUSYBOX = "/usr/bin/busybox"
 ENDS_WHEN_ASKED = ("/bin/sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.05; done')
@@ -50,6 +51,9 @@ class Podman:
         self.run("rmi", "-f", self.image, check=False)
         self.engine.stop()
         shutil.rmtree(self.root, ignore_errors=True)
+        memory = memory_root(self.instance)
+        if memory is not None:
+            shutil.rmtree(memory, ignore_errors=True)
 
     def _build(self) -> None:
         folder = self.root / "image"
