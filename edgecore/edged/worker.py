@@ -30,7 +30,7 @@ _AGAIN_SOON = 2.0
 class PodWorker:
     """``want`` gives the pod, or None: it must go. ``ended`` is called once, when nothing of it is left."""
 
-    def __init__(self, uid: str, shop: Workshop, ended: Callable[[str], None]) -> None:
+    def __init__(self, uid: str, shop: Workshop, ended: Callable[[str], object]) -> None:
         self.uid = uid
         self._shop = shop
         self._ended = ended
