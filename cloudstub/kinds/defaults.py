@@ -163,10 +163,10 @@ def _job(obj: Object) -> None:
         spec.setdefault(name, value)
     template = _template(obj)
     uid = (obj.get("metadata") or {}).get("uid")
-    name = (obj.get("metadata") or {}).get("name")
+    job_name = (obj.get("metadata") or {}).get("name")
     if spec.get("manualSelector") is not True and uid and "selector" not in spec:
         # A job finds its pods by its own uid, so that two jobs with the same labels never share them.
-        labels = {"batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": name}
+        labels = {"batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": job_name}
         spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
         if isinstance(template.get("metadata"), dict):
             _part(template["metadata"], "labels").update(labels)

@@ -93,7 +93,7 @@ def _settle_kind(world: World, target: Target, obj: Object) -> None:
     if resource == "pods":
         obj["status"] = initial_pod_status(obj["spec"])
     elif resource == "namespaces":
-        obj["spec"] = {**(obj.get("spec") or {}), "finalizers": ["kubernetes"]}
+        obj["spec"] = {"finalizers": ["kubernetes"]}
         obj["status"] = {"phase": "Active"}
     elif resource == "services":
         give_address(world, target.kind, obj)

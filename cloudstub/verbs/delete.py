@@ -57,7 +57,7 @@ def parse_options(sent: Any, query: dict[str, str]) -> DeleteOptions:
     orphan = query.get("orphanDependents", body.get("orphanDependents"))
     legacy = "" if orphan is None else "Orphan" if orphan in (True, "true") else "Background"
     propagation = query.get("propagationPolicy") or body.get("propagationPolicy") or legacy
-    if propagation and propagation not in POLICIES:
+    if propagation and propagation not in tuple(POLICIES):
         raise BadRequest(f"propagationPolicy: {propagation!r:.60} is none of {', '.join(sorted(POLICIES))}")
     dry_run = "dryRun" in query or bool(body.get("dryRun"))
     uid, version = preconditions.get("uid") or "", preconditions.get("resourceVersion") or ""

@@ -54,6 +54,9 @@ def finished(world: World, target: Target, obj: Object, old: Object | None, opti
     kind = target.kind
     if kind.custom:
         return _finished_custom(target, obj, options)
+    if kind.resource != DEFINITIONS:
+        # A null is a field that was left out. In a definition it may be a default.
+        obj = {part: _without_nulls(value) for part, value in obj.items() if value is not None}
     # Defaults may only rely on shapes that hold.
     faults = shapes.shape_errors(kind.resource, obj)
     if not faults:
@@ -78,6 +81,12 @@ def _finished_custom(target: Target, obj: Object, options: WriteOptions) -> tupl
     refuse(kind, value, schema.validate(declared, value))
     value["apiVersion"] = kind.api_version(kind.storage)
     return value, warnings
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _missing(before: Any, after: Any, path: str) -> list[str]:

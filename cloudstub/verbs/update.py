@@ -29,7 +29,8 @@ def update(world: World, target: Target, sent: Any, options: WriteOptions = PLAI
     if target.kind.serves_status(target.version):
         _keep(obj, old, "status")
     if target.kind.resource == "namespaces":
-        obj["spec"] = {**(obj.get("spec") or {}), "finalizers": (old.get("spec") or {}).get("finalizers", [])}
+        # A namespace has nothing else in its spec.
+        _keep(obj, old, "spec")
     if target.kind.resource == "services":
         _keep_address(obj, old)
     obj, warnings = prepare.finished(world, target, obj, old, options)
