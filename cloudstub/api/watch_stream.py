@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from typing import Any
@@ -19,6 +20,8 @@ from cloudstub.store.records import Record
 from cloudstub.verbs.watch import WatchOptions, event_line, watch
 
 BOOKMARK_SECONDS = 60.0
+# A client that takes nothing for so long is gone.
+STALL_SECONDS = 60.0
 # Watches without a time limit of their own end at different times, so that they do not all come back at once.
 DEFAULT_SECONDS = (1800, 3600)
 
@@ -41,8 +44,9 @@ async def stream(call: Call, shape: Shape) -> web.StreamResponse:
         await _pump(call, shape, subscription, response, seconds)
         await response.write_eof()
     except (ConnectionError, TimeoutError):
-        # The client left; there is nobody to tell.
-        pass
+        # The client left or no longer reads: there is nobody to tell, and what is still unsent must not hold us.
+        if call.request.transport is not None:
+            call.request.transport.abort()
     finally:
         call.world.store.broadcast.discard(subscription)
     return response
@@ -64,7 +68,7 @@ def _subscribe(call: Call, shape: Shape, *, initial_end: bool) -> Subscription:
 
 
 async def _pump(call: Call, shape: Shape, subscription: Subscription, response: web.StreamResponse, seconds: float) -> None:
-    loop_time = call.request.loop.time
+    loop_time = asyncio.get_running_loop().time
     end = loop_time() + seconds
     wants_bookmarks = flag(call.request.query, "allowWatchBookmarks")
     while not subscription.ended and (left := end - loop_time()) > 0:
@@ -80,7 +84,8 @@ async def _pump(call: Call, shape: Shape, subscription: Subscription, response: 
 
 async def _send(response: web.StreamResponse, data: bytes) -> None:
     if data:
-        await response.write(data)
+        async with asyncio.timeout(STALL_SECONDS):
+            await response.write(data)
 
 
 def _bookmark(call: Call, shape: Shape, *, initial_end: bool = False) -> bytes:

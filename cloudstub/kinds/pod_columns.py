@@ -82,7 +82,7 @@ def _ready(obj: Object, now: datetime) -> str:
 
 def _restarts(obj: Object, now: datetime) -> str:
     count = sum(int(c.get("restartCount") or 0) for c in _statuses(obj))
-    ends = [(c.get("lastState") or {}).get("terminated", {}).get("finishedAt") for c in _statuses(obj)]
+    ends = [((c.get("lastState") or {}).get("terminated") or {}).get("finishedAt") for c in _statuses(obj)]
     times = [moment for moment in map(parse_time, ends) if moment]
     return f"{count} ({age(max(times).isoformat(), now)} ago)" if count and times else str(count)
 

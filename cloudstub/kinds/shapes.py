@@ -93,10 +93,17 @@ _POD_SPEC = _of(
 )
 _TEMPLATE = _of(metadata=_METADATA, spec=_POD_SPEC)
 _CONDITIONS = _list(_of(type=_TEXT, status=_TEXT, reason=_TEXT, message=_TEXT))
-_CONTAINER_STATUSES = _list(_of(name=_TEXT, restartCount=_INT, ready=_FLAG, state=_of(terminated=_of(), running=_of(), waiting=_of())))
+_STATE = _of(
+    running=_of(),
+    waiting=_of(reason=_TEXT, message=_TEXT),
+    terminated=_of(reason=_TEXT, message=_TEXT, exitCode=_INT, signal=_INT, startedAt=_TEXT, finishedAt=_TEXT),
+)
+_CONTAINER_STATUSES = _list(_of(name=_TEXT, restartCount=_INT, ready=_FLAG, state=_STATE, lastState=_STATE))
 _COUNTS = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas"), _INT)
 _COUNTED = _of(conditions=_CONDITIONS, observedGeneration=_LONG, **_COUNTS)
 _ROLLING = _of(maxSurge=_PERCENT, maxUnavailable=_PERCENT)
+
+_NAMES = _of(plural=_TEXT, kind=_TEXT, singular=_TEXT, listKind=_TEXT, shortNames=_list(_TEXT), categories=_list(_TEXT))
 
 _SPECS: dict[str, Schema] = {
     "pods": _POD_SPEC,
@@ -132,6 +139,31 @@ _SPECS: dict[str, Schema] = {
         ttlSecondsAfterFinished=_INT,
         suspend=_FLAG,
     ),
+    "services": _of(
+        type=_TEXT,
+        clusterIP=_TEXT,
+        externalIPs=_list(_TEXT),
+        selector=_TEXTS,
+        ports=_list(_of(name=_TEXT, port=_INT, nodePort=_INT, protocol=_TEXT)),
+    ),
+    "persistentvolumes": _of(accessModes=_list(_TEXT), capacity=_QUANTITIES, storageClassName=_TEXT),
+    "persistentvolumeclaims": _of(accessModes=_list(_TEXT), volumeName=_TEXT, storageClassName=_TEXT),
+    "customresourcedefinitions.apiextensions.k8s.io": _of(
+        group=_TEXT,
+        scope=_TEXT,
+        names=_NAMES,
+        conversion=_of(strategy=_TEXT),
+        versions=_list(
+            _of(
+                name=_TEXT,
+                served=_FLAG,
+                storage=_FLAG,
+                schema=_of(),
+                subresources=_of(status=_of()),
+                additionalPrinterColumns=_list(_of(name=_TEXT, type=_TEXT, jsonPath=_TEXT, format=_TEXT, description=_TEXT, priority=_INT)),
+            )
+        ),
+    ),
 }
 _STATUSES: dict[str, Schema] = {
     "pods": _of(
@@ -152,10 +184,30 @@ _STATUSES: dict[str, Schema] = {
     "replicasets.apps": _COUNTED,
     "daemonsets.apps": _of(conditions=_CONDITIONS),
     "jobs.batch": _of(conditions=_CONDITIONS, active=_INT, succeeded=_INT, failed=_INT, startTime=_TEXT),
+    "customresourcedefinitions.apiextensions.k8s.io": _of(conditions=_CONDITIONS, storedVersions=_list(_TEXT)),
+}
+_FIELDS: dict[str, dict[str, Schema]] = {
+    "events": {
+        "involvedObject": _of(kind=_TEXT, namespace=_TEXT, name=_TEXT, fieldPath=_TEXT),
+        "source": _of(component=_TEXT, host=_TEXT),
+        "series": _of(count=_INT, lastObservedTime=_TEXT),
+        "count": _INT,
+        **dict.fromkeys(
+            ("type", "reason", "message", "reportingComponent", "reportingInstance", "firstTimestamp", "lastTimestamp", "eventTime"),
+            _TEXT,
+        ),
+    },
+    "endpoints": {
+        "subsets": _list(_of(addresses=_list(_of(ip=_TEXT)), ports=_list(_of(name=_TEXT, port=_INT, protocol=_TEXT)))),
+    },
+    "secrets": {"type": _TEXT, "immutable": _FLAG},
+    "configmaps": {"immutable": _FLAG},
+    "serviceaccounts": {"secrets": _list(_of(name=_TEXT))},
 }
 
 
 def shape_errors(resource: str, obj: dict[str, Any]) -> list[FieldError]:
     """Which fields of a built-in object are of a wrong JSON type, by their paths."""
     parts = {"metadata": _METADATA, "spec": _SPECS.get(resource, _of()), "status": _STATUSES.get(resource, _of())}
+    parts |= _FIELDS.get(resource, {})
     return validate(_of(**parts), {name: obj[name] for name in parts if name in obj})

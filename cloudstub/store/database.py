@@ -132,6 +132,9 @@ class Database:
         except sqlite3.Error as exc:
             self._roll_back()
             raise StorageFull(f"the store refused the write: {exc}") from exc
+        except BaseException:
+            self._roll_back()
+            raise
 
     def _roll_back(self) -> None:
         try:

@@ -7,7 +7,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from cloudstub.errors import Gone, StorageFull
+from cloudstub.errors import Gone
 from cloudstub.store.broadcast import Broadcast, Subscription
 from cloudstub.store.database import Database, LoggedChange
 from cloudstub.store.history import replay, state_at
@@ -126,7 +126,8 @@ class Store:
         assert done is not None
         try:
             self._database.write(changes, at_ms=self._now_ms())
-        except StorageFull as exc:
+        except Exception as exc:
+            # Whatever it was: nothing of it is on the disk, and those who wait must be told.
             self._last_given = self.revision
             logger.error("%d changes were refused: %s", len(changes), exc)
             done.set_exception(exc)
@@ -145,7 +146,11 @@ class Store:
                 shelf.put(change.key[1:], change.after)
         self.revision = changes[-1].revision
         for observe in self.observers:
-            observe(changes)
+            try:
+                observe(changes)
+            except Exception:
+                # The changes are on the disk: whoever waits for them, and all who watch, must hear of it.
+                logger.exception("an observer failed at revision %d", self.revision)
         self.broadcast.tell(changes)
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from cloudstub.errors import BadRequest, Conflict
+from cloudstub.errors import BadRequest, Conflict, Forbidden
 from cloudstub.kinds.ages import timestamp
 from cloudstub.kinds.custom import DEFINITIONS
 from cloudstub.store.records import Object, Record
@@ -16,6 +16,7 @@ from cloudstub.verbs.world import Target, World, details
 
 POLICIES = {"Orphan": "orphan", "Foreground": "foregroundDeletion", "Background": None}
 DEFAULT_GRACE = 30
+PERMANENT = ("default", "kube-system", "kube-public")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,12 @@ def delete(world: World, target: Target, options: DeleteOptions = PLAIN_DELETE) 
 
     Raises:
         NotFound: it is not there.
+        Forbidden: it is a namespace that always is.
         Conflict: it is not the one that the preconditions describe.
     """
     record = existing(world, target)
+    if target.kind.resource == "namespaces" and target.name in PERMANENT:
+        raise Forbidden(f'namespaces "{target.name}" is forbidden: this namespace may not be deleted', details=details(target))
     _check_preconditions(target, record, options)
     old = record.value
     obj = record.fresh()

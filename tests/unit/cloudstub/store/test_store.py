@@ -41,7 +41,7 @@ def watched(store: Store, after: int) -> list[tuple[str, str, int]]:
     def note(change: Change) -> None:
         seen.append((change.type, change.key.name, change.after.value["value"]))
 
-    store.subscribe(Subscription("things", note), after=after)  # type: ignore[arg-type]
+    store.subscribe(Subscription("things", note), after=after)
     return seen
 
 

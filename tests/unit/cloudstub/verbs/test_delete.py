@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cloudstub.errors import BadRequest, Conflict, Invalid, NotFound
+from cloudstub.errors import BadRequest, Conflict, Forbidden, Invalid, NotFound
 from cloudstub.verbs.binding import bind
 from cloudstub.verbs.delete import DeleteOptions, parse_options
 from cloudstub.verbs.patch import MERGE_PATCH
@@ -88,12 +88,8 @@ def test_an_object_with_a_finalizer_goes_when_the_last_one_is_taken(tmp_path: Pa
     play(tmp_path, act)
 
 
-@pytest.mark.parametrize(
-    ("policy", "finalizers"), [("Orphan", ["orphan"]), ("Foreground", ["foregroundDeletion"]), ("Background", None)]
-)
-def test_the_propagation_policy_is_left_to_the_collector_as_a_finalizer(
-    tmp_path: Path, policy: str, finalizers: list[str] | None
-) -> None:
+@pytest.mark.parametrize(("policy", "finalizers"), [("Orphan", ["orphan"]), ("Foreground", ["foregroundDeletion"]), ("Background", None)])
+def test_the_propagation_policy_is_left_to_the_collector_as_a_finalizer(tmp_path: Path, policy: str, finalizers: list[str] | None) -> None:
     async def act(scene: Scene) -> None:
         await scene.create("configmaps", {"metadata": {"name": "a"}})
         await scene.delete("configmaps", "a", DeleteOptions(propagation=policy))
@@ -132,6 +128,14 @@ def test_a_namespace_ends_when_its_finalizer_is_taken(tmp_path: Path) -> None:
         finalize(scene.world, scene.target("namespaces", "x"), {**ending, "spec": {"finalizers": []}})
         await scene.world.store.committed()
         assert scene.get("namespaces", "x") is None
+
+    play(tmp_path, act)
+
+
+def test_the_namespaces_that_always_are_may_not_be_deleted(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        with pytest.raises(Forbidden, match="this namespace may not be deleted"):
+            await scene.delete("namespaces", "default")
 
     play(tmp_path, act)
 
