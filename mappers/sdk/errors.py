@@ -1,0 +1,39 @@
+"""What can go wrong in a mapper, told apart by what the caller can do about it."""
+
+from __future__ import annotations
+
+
+class MapperError(Exception):
+    """Root of everything that a mapper refuses or fails at."""
+
+
+class SettingError(MapperError):
+    """A flag, environment variable or line of the settings file. ``key`` is what the user wrote, e.g. ``--poll`` or ``broker.url``."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"{key}: {reason}")
+        self.key = key
+
+
+class ProfileError(MapperError):
+    """A part of the device profile. ``path`` is where, e.g. ``propertyVisitors[2].visitorConfig.offset``."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+
+
+class ValueRefused(MapperError):
+    """A value that the property cannot take: wrong type, outside its limits, read-only. Trying again is no use."""
+
+
+class DeviceAway(MapperError):
+    """The device, or the way to it, does not answer. It may come back."""
+
+
+class DeviceRefused(MapperError):
+    """The device answers, but not to this: it refused the request or said something that is no value of the property."""
+
+
+class BusError(MapperError):
+    """The broker cannot be used as it is configured."""

@@ -1,0 +1,219 @@
+"""``deviceProfile.json`` (contract 5.2) to devices. Pure. What is wrong with one device never stops the others.
+
+The profile holds the devices of every protocol of a node; ``protocol_config`` and ``visitorConfig`` are left to the protocol.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mappers.sdk import fields
+from mappers.sdk.errors import ProfileError
+from mappers.sdk.fields import JsonObject
+from mappers.sdk.values import NO_LIMITS, DataType, Limits
+from viaduct.codec import check_depth
+from viaduct.device import is_device_id, is_key
+from viaduct.errors import MalformedMessage
+
+MAX_PROFILE_BYTES = 4 * 1024 * 1024
+"""A ConfigMap holds 1 MiB; a file that a person wrote may be larger, one without end is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One property and how its protocol reaches it. ``path`` is where ``visitor`` stands in the profile."""
+
+    name: str
+    data_type: DataType
+    writable: bool
+    limits: Limits = NO_LIMITS
+    unit: str = ""
+    visitor: JsonObject = field(default_factory=dict, hash=False)
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """``protocol`` such as ``modbus-tcp``, "" where there is none. ``path`` is where ``config`` stands in the profile."""
+
+    id: str
+    model: str
+    protocol: str
+    config: JsonObject = field(default_factory=dict, hash=False)
+    properties: tuple[Property, ...] = ()
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """``problems``: what was left out and why, each beginning with its path."""
+
+    devices: tuple[Device, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def parse(content: bytes) -> Profile:
+    """Raises ProfileError when the whole cannot be read: not JSON (half written, perhaps), no object, too large."""
+    body = _json(content)
+    problems: list[str] = []
+    protocols = dict(_named(body, "protocols", problems, _protocol))
+    models = dict(_named(body, "deviceModels", problems, _properties))
+    visitors = dict(_named(body, "propertyVisitors", problems, _visitor))
+    devices: dict[str, Device] = {}
+    for path, entry in _entries(body, "deviceInstances", problems):
+        try:
+            device = _device(path, entry, protocols, models, visitors, problems)
+            if device.id in devices:
+                raise ProfileError(f"{path}.id", f"{device.id} is there twice")
+            devices[device.id] = device
+        except ProfileError as fault:
+            problems.append(str(fault))
+    return Profile(tuple(devices.values()), tuple(dict.fromkeys(problems)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Protocol:
+    kind: str
+    config: JsonObject
+    path: str
+
+
+_Visitor = tuple[str, JsonObject]
+_Visitors = Mapping[tuple[str, str], _Visitor]
+_Models = Mapping[str, tuple[tuple[str, JsonObject], ...]]
+
+
+def _json(content: bytes) -> JsonObject:
+    if len(content) > MAX_PROFILE_BYTES:
+        raise ProfileError("profile", f"{len(content)} bytes, the limit is {MAX_PROFILE_BYTES}")
+    try:
+        text = content.decode("utf-8")
+        check_depth(text)
+        body = json.loads(text)
+    except UnicodeDecodeError as exc:
+        raise ProfileError("profile", f"not UTF-8 at byte {exc.start}") from exc
+    except MalformedMessage as exc:
+        raise ProfileError("profile", exc.reason) from exc
+    except (ValueError, RecursionError) as exc:
+        raise ProfileError("profile", f"not JSON: {exc}") from exc
+    if not isinstance(body, dict):
+        raise ProfileError("profile", f"expected an object, got {fields.kind(body)}")
+    return body
+
+
+def _entries(body: JsonObject, key: str, problems: list[str]) -> Iterator[tuple[str, JsonObject]]:
+    """(path, object) of each item of a list; what is no object is a problem."""
+    items = body.get(key) or []
+    if not isinstance(items, list):
+        problems.append(f"{key}: expected a list, got {fields.kind(items)}")
+        return
+    for index, item in enumerate(items):
+        if isinstance(item, dict):
+            yield f"{key}[{index}]", item
+        else:
+            problems.append(f"{key}[{index}]: expected an object, got {fields.kind(item)}")
+
+
+def _named(
+    body: JsonObject, key: str, problems: list[str], read: Callable[[str, JsonObject], tuple[Any, Any] | None]
+) -> Iterable[tuple[Any, Any]]:
+    for path, entry in _entries(body, key, problems):
+        try:
+            found = read(path, entry)
+        except ProfileError as fault:
+            problems.append(str(fault))
+            continue
+        if found is not None:
+            yield found
+
+
+def _protocol(path: str, entry: JsonObject) -> tuple[str, _Protocol] | None:
+    name = fields.text(entry, "name", path)
+    if not name:
+        # A device without a protocol leaves `{"protocol_config":null}` behind.
+        return None
+    config = fields.part(entry, "protocol_config", path)
+    return name, _Protocol(fields.required_text(entry, "protocol", path), config, f"{path}.protocol_config")
+
+
+def _properties(path: str, entry: JsonObject) -> tuple[str, tuple[tuple[str, JsonObject], ...]]:
+    items = entry.get("properties") or []
+    if not isinstance(items, list):
+        raise ProfileError(f"{path}.properties", f"expected a list, got {fields.kind(items)}")
+    paths = ((f"{path}.properties[{index}]", item) for index, item in enumerate(items))
+    return fields.required_text(entry, "name", path), tuple(paths)
+
+
+def _visitor(path: str, entry: JsonObject) -> tuple[tuple[str, str], _Visitor]:
+    key = fields.required_text(entry, "modelName", path), fields.required_text(entry, "propertyName", path)
+    return key, (f"{path}.visitorConfig", fields.part(entry, "visitorConfig", path))
+
+
+def _device(
+    path: str, entry: JsonObject, protocols: Mapping[str, _Protocol], models: _Models, visitors: _Visitors, problems: list[str]
+) -> Device:
+    name = fields.required_text(entry, "id", path)
+    if not is_device_id(name):
+        raise ProfileError(f"{path}.id", f"{name[:64]!r} is not 1 to 253 of a-z A-Z 0-9 . _ -")
+    model = fields.required_text(entry, "model", path)
+    if model not in models:
+        raise ProfileError(f"{path}.model", f"there is no model {model!r} in deviceModels")
+    wanted = fields.text(entry, "protocol", path)
+    if wanted and wanted not in protocols:
+        raise ProfileError(f"{path}.protocol", f"there is no protocol {wanted!r} in protocols")
+    protocol = protocols.get(wanted, _Protocol("", {}, path))
+    properties = tuple(_model_properties(model, models[model], visitors, problems))
+    return Device(name, model, protocol.kind, protocol.config, properties, protocol.path)
+
+
+def _model_properties(
+    model: str, entries: Iterable[tuple[str, JsonObject]], visitors: _Visitors, problems: list[str]
+) -> Iterator[Property]:
+    """Properties that can be read; one without a visitor has no register and is none of ours."""
+    for path, entry in entries:
+        try:
+            found = _property(path, entry, model, visitors)
+        except ProfileError as fault:
+            problems.append(str(fault))
+            continue
+        if found is not None:
+            yield found
+
+
+def _property(path: str, entry: JsonObject, model: str, visitors: _Visitors) -> Property | None:
+    if not isinstance(entry, dict):
+        raise ProfileError(path, f"expected an object, got {fields.kind(entry)}")
+    name = fields.required_text(entry, "name", path)
+    if not is_key(name):
+        raise ProfileError(f"{path}.name", f"{name[:64]!r} is not 1 to 128 of a-z A-Z 0-9 - _ . , : / @ #")
+    if (model, name) not in visitors:
+        return None
+    where, visitor = visitors[model, name]
+    writable = _access(entry, path)
+    return Property(name, _data_type(entry, path), writable, _limits(entry, path), fields.text(entry, "unit", path), visitor, where)
+
+
+def _data_type(entry: JsonObject, path: str) -> DataType:
+    name = fields.text(entry, "dataType", path)
+    try:
+        return DataType(name)
+    except ValueError:
+        raise ProfileError(f"{path}.dataType", f"expected {', '.join(DataType)}, got {name!r}") from None
+
+
+def _access(entry: JsonObject, path: str) -> bool:
+    mode = fields.text(entry, "accessMode", path)
+    if mode not in ("ReadWrite", "ReadOnly"):
+        raise ProfileError(f"{path}.accessMode", f"expected ReadWrite or ReadOnly, got {mode!r}")
+    return mode == "ReadWrite"
+
+
+def _limits(entry: JsonObject, path: str) -> Limits:
+    """A limit of 0 is omitted like any zero, so a missing one is no limit: nothing that a device holds is hidden by a guess."""
+    limits = Limits(fields.number(entry, "minimum", path), fields.number(entry, "maximum", path))
+    if limits.minimum is not None and limits.maximum is not None and limits.minimum > limits.maximum:
+        raise ProfileError(f"{path}.maximum", f"{limits.maximum} is less than the minimum {limits.minimum}")
+    return limits

@@ -1,0 +1,26 @@
+"""Protocols that are installed: entry points of the group ``bramble.mappers``."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+from mappers.sdk.driver import DriverClass, Family
+from mappers.sdk.errors import MapperError
+
+GROUP = "bramble.mappers"
+
+
+def protocols() -> list[str]:
+    return sorted({point.name for point in entry_points(group=GROUP)})
+
+
+def family_of(protocol: str) -> Family:
+    """Raises MapperError when no such protocol is installed, or something that it needs is missing."""
+    found = [point for point in entry_points(group=GROUP) if point.name == protocol]
+    if not found:
+        raise MapperError(f"there is no protocol {protocol!r}; installed: {', '.join(protocols()) or 'none'}")
+    try:
+        driver: DriverClass = found[0].load()
+    except ImportError as exc:
+        raise MapperError(f"protocol {protocol!r} needs a library that is not installed: {exc}") from exc
+    return driver.family()

@@ -1,0 +1,96 @@
+"""What EdgeCore is owed of a device's values: reported when changed, when it did not answer, and now and then. Pure.
+
+MQTT has no memory: a report that is published while EdgeCore restarts is gone. So a value counts as reported when a ``twin/update/result``
+came for it, and is reported again otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from mappers.sdk.schedule import NEVER, Backoff
+from mappers.sdk.values import DataType, Value, differs, to_text
+
+ANSWER_SECONDS = 5.0
+ANSWER_LIMIT = 60.0
+
+
+@dataclass(slots=True)
+class Reports:
+    """``refresh``: seconds after which even an unchanged value is reported again."""
+
+    refresh: float
+    deadband: float = 0.0
+    _held: dict[str, tuple[Value, DataType]] = field(default_factory=dict)
+    _reported: dict[str, tuple[Value, float]] = field(default_factory=dict)
+    _apart: set[str] = field(default_factory=set)
+    _sent: dict[str, Value] = field(default_factory=dict)
+    _event: str = ""
+    _answer_by: float = NEVER
+    _patience: Backoff = field(default_factory=lambda: Backoff(ANSWER_SECONDS, ANSWER_LIMIT))
+
+    def observe(self, name: str, value: Value, data_type: DataType) -> None:
+        """The device holds ``value``."""
+        self._held[name] = value, data_type
+
+    def due(self, now: float) -> Mapping[str, tuple[str, DataType]]:
+        """(text, type) by property; empty while an answer is awaited, so that reports of one device never overtake each other."""
+        if self._event and now < self._answer_by:
+            return {}
+        names = [name for name, (value, _) in self._held.items() if self._is_due(name, value, now)]
+        together = [name for name in names if name not in self._apart] or names[:1]
+        return {name: (to_text(self._held[name][0]), self._held[name][1]) for name in together}
+
+    def next_due(self) -> float:
+        """When ``due`` may give something though nothing was observed."""
+        if self._event:
+            return self._answer_by
+        return min((at + self.refresh for _, at in self._reported.values()), default=NEVER)
+
+    def sent(self, names: Iterable[str], *, event_id: str, now: float) -> None:
+        """What ``due`` gave was published."""
+        self._sent = {name: self._held[name][0] for name in names}
+        self._event = event_id
+        self._answer_by = self._patience.after_failure(now)
+
+    def is_overdue(self, now: float) -> bool:
+        return now >= self._answer_by
+
+    def accepted(self, event_id: str, now: float) -> bool:
+        """EdgeCore has it. False when this is not the answer that is awaited."""
+        if not event_id or event_id != self._event:
+            return False
+        self._apart -= self._sent.keys()
+        self._settle(now)
+        return True
+
+    def rejected(self, event_id: str, now: float) -> tuple[str, ...]:
+        """EdgeCore refuses a whole report for one bad value: say them one by one. The property that cannot be reported, if it is known."""
+        if not event_id or event_id != self._event:
+            return ()
+        guilty = tuple(self._sent) if len(self._sent) == 1 else ()
+        self._apart |= self._sent.keys()
+        if not guilty:
+            self._sent = {}
+        self._settle(now)
+        return guilty
+
+    def forget(self) -> None:
+        """EdgeCore may know nothing of this device: report everything again."""
+        self._reported.clear()
+        self._apart.clear()
+        self._sent = {}
+        self._settle(0.0)
+
+    def _is_due(self, name: str, value: Value, now: float) -> bool:
+        if name not in self._reported:
+            return True
+        reported, at = self._reported[name]
+        return differs(reported, value, self.deadband) or now - at >= self.refresh
+
+    def _settle(self, now: float) -> None:
+        """Nothing is awaited any more; a value that was refused on its own counts as told, until it changes."""
+        self._reported |= {name: (value, now) for name, value in self._sent.items()}
+        self._patience.reset()
+        self._event, self._sent, self._answer_by = "", {}, NEVER
