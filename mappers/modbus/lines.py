@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,8 +12,42 @@ from mappers.modbus.address import Line
 from mappers.modbus.link import ModbusLink
 from mappers.sdk.errors import DeviceAway
 
-PATIENCE = 5.0
-"""Seconds that a device waits for its turn: as long as a few others that do not answer may take."""
+PATIENCE = 30.0
+"""Seconds that a device waits for its turn: as long as many others that do not answer may take."""
+
+_CLOSE_PATIENCE = 2.0
+
+
+class Turns:
+    """A lock that goes to who waited longest. With Python's own, a device that reads many registers in a row would starve others."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+        self._is_taken = False
+
+    def take(self, patience: float) -> bool:
+        """Whether it is one's turn within ``patience`` seconds; then ``give`` it on."""
+        with self._lock:
+            if not self._is_taken:
+                self._is_taken = True
+                return True
+            mine = threading.Event()
+            self._waiting.append(mine)
+        if mine.wait(patience):
+            return True
+        with self._lock:
+            if mine.is_set():
+                return True
+            self._waiting.remove(mine)
+            return False
+
+    def give(self) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._is_taken = False
 
 
 @dataclass(slots=True)
@@ -20,7 +55,7 @@ class SharedLine:
     """``users``: devices that have it open."""
 
     link: ModbusLink
-    turn: threading.Lock = field(default_factory=threading.Lock)
+    turns: Turns = field(default_factory=Turns)
     users: int = 0
 
 
@@ -51,19 +86,19 @@ class Lines:
             if shared.users > 0:
                 return
             self._lines.pop(line.name, None)
-        if shared.turn.acquire(timeout=PATIENCE):
+        if shared.turns.take(_CLOSE_PATIENCE):
             try:
                 shared.link.close()
             finally:
-                shared.turn.release()
+                shared.turns.give()
 
 
 @contextmanager
 def turn(line: Line, shared: SharedLine) -> Iterator[ModbusLink]:
     """The connection, to oneself. Raises DeviceAway when others keep it for too long."""
-    if not shared.turn.acquire(timeout=PATIENCE):
+    if not shared.turns.take(PATIENCE):
         raise DeviceAway(f"{line.name} is busy with other devices for more than {PATIENCE:g} s")
     try:
         yield shared.link
     finally:
-        shared.turn.release()
+        shared.turns.give()

@@ -53,7 +53,8 @@ class ModbusLink:
         client = self._made()
         try:
             connected = client.connect()
-        except (ModbusException, OSError) as exc:
+        except Exception as exc:
+            # pymodbus lets through what pyserial and termios raise, which is of many kinds.
             raise DeviceAway(f"{self._line.name} cannot be reached: {exc}") from exc
         if not connected:
             client.close()
@@ -111,7 +112,8 @@ class ModbusLink:
     def _asked(self, unit: int, ask: Callable[[], Any]) -> Any:
         try:
             answer = ask()
-        except (ModbusException, OSError) as exc:
+        except Exception as exc:
+            # An answer of garbage makes pymodbus fail in many ways (struct.error, IndexError …), not only with its own.
             self.close()
             raise DeviceAway(f"unit {unit} on {self._line.name} does not answer: {exc}") from exc
         if isinstance(answer, ModbusException):

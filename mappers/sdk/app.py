@@ -9,9 +9,9 @@ from pathlib import Path
 
 from mappers.sdk.bus import BrokerAddress, Bus, parse_url
 from mappers.sdk.config import Settings
+from mappers.sdk.conversation import Pace
 from mappers.sdk.driver import Family
 from mappers.sdk.mapper import Mapper
-from mappers.sdk.worker import Pace
 
 logger = logging.getLogger(__name__)
 

@@ -22,6 +22,8 @@ KEEPALIVE = 30
 RECONNECT_LIMIT = 15
 """Longest time between two attempts to reach the broker, in seconds; the first come after one, two, four … seconds."""
 
+STOP_SECONDS = 0.5
+
 QOS = 1
 _MAX_QUEUED = 1000
 _TLS_SCHEMES = ("ssl", "tls", "mqtts")
@@ -99,9 +101,13 @@ class Bus:
         self._client.loop_start()
 
     def stop(self) -> None:
-        self._client.on_disconnect = None
+        """Returns within STOP_SECONDS."""
+        self._client.on_disconnect = self._client.on_connect_fail = None
         self._client.disconnect()
-        self._client.loop_stop()
+        # paho waits without limit for its thread, which may be waiting for a broker that does not answer.
+        ending = threading.Thread(target=self._client.loop_stop, daemon=True)
+        ending.start()
+        ending.join(STOP_SECONDS)
 
     def publish(self, topic: str, payload: str) -> bool:
         """False when there is no connection: nothing is queued that would be old when it arrives."""

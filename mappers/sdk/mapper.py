@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 from mappers.sdk import profile, profilefile, twin
+from mappers.sdk.conversation import Pace
 from mappers.sdk.driver import Family
 from mappers.sdk.errors import ProfileError
 from mappers.sdk.profile import Device
-from mappers.sdk.worker import BrokerBack, Pace, Worker
+from mappers.sdk.worker import BrokerBack, Worker
 from viaduct.errors import MalformedPayload
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ LOOK_SECONDS = 0.5
 GONE_SECONDS = 2.0
 """How long the file must be gone before its devices are: someone who writes it may take it away for a moment."""
 
-_STOP_SECONDS = 1.5
+_STOP_SECONDS = 1.2
 
 
 class Broker(Protocol):
@@ -68,9 +69,10 @@ class Mapper:
                 self._without_file()
                 return
             self._gone_since = None
-            if content != self._content:
-                self._follow(profile.parse(content))
-                self._content = content
+            if content == self._content:
+                return
+            self._content = content
+            self._follow(profile.parse(content))
             self._complaint = ""
         except ProfileError as fault:
             self._complain(f"{fault}; what was read before still holds")

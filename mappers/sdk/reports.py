@@ -15,6 +15,9 @@ from mappers.sdk.values import DataType, Value, differs, to_text
 ANSWER_SECONDS = 5.0
 ANSWER_LIMIT = 60.0
 
+INSIST_SECONDS = 60.0
+"""A value that EdgeCore was told and still asks for (it spells it otherwise, or forgot) is told again no sooner than this."""
+
 
 @dataclass(slots=True)
 class Reports:
@@ -34,9 +37,17 @@ class Reports:
         """The device holds ``value``."""
         self._held[name] = value, data_type
 
+    def insist(self, name: str, now: float) -> None:
+        """EdgeCore waits for this value: tell it though the change may be small, or none."""
+        if name not in self._reported or name not in self._held:
+            return
+        reported, at = self._reported[name]
+        if differs(reported, self._held[name][0]) or now - at >= INSIST_SECONDS:
+            del self._reported[name]
+
     def due(self, now: float) -> Mapping[str, tuple[str, DataType]]:
         """(text, type) by property; empty while an answer is awaited, so that reports of one device never overtake each other."""
-        if self._event and now < self._answer_by:
+        if self._event:
             return {}
         names = [name for name, (value, _) in self._held.items() if self._is_due(name, value, now)]
         together = [name for name in names if name not in self._apart] or names[:1]
@@ -46,6 +57,8 @@ class Reports:
         """When ``due`` may give something though nothing was observed."""
         if self._event:
             return self._answer_by
+        if self._held.keys() - self._reported.keys():
+            return 0.0
         return min((at + self.refresh for _, at in self._reported.values()), default=NEVER)
 
     def sent(self, names: Iterable[str], *, event_id: str, now: float) -> None:
@@ -54,8 +67,14 @@ class Reports:
         self._event = event_id
         self._answer_by = self._patience.after_failure(now)
 
-    def is_overdue(self, now: float) -> bool:
-        return now >= self._answer_by
+    def give_up_waiting(self, now: float) -> bool:
+        """Whether the answer is overdue. EdgeCore may hold what was sent or what it held before, so it is told again whatever is held."""
+        if now < self._answer_by:
+            return False
+        for name in self._sent:
+            self._reported.pop(name, None)
+        self._await_nothing()
+        return True
 
     def accepted(self, event_id: str, now: float) -> bool:
         """EdgeCore has it. False when this is not the answer that is awaited."""
@@ -93,4 +112,7 @@ class Reports:
         """Nothing is awaited any more; a value that was refused on its own counts as told, until it changes."""
         self._reported |= {name: (value, now) for name, value in self._sent.items()}
         self._patience.reset()
+        self._await_nothing()
+
+    def _await_nothing(self) -> None:
         self._event, self._sent, self._answer_by = "", {}, NEVER

@@ -56,11 +56,11 @@ class Wishes:
         return [(name, wish.text) for name, wish in self._open.items() if wish.due <= now and not wish.is_doubtful]
 
     def next_due(self) -> float:
-        return min((wish.due for wish in self._open.values()), default=NEVER)
+        return min((wish.due for wish in self._open.values() if not wish.is_doubtful), default=NEVER)
 
-    def doubtful(self, now: float) -> bool:
-        """Whether one is due that EdgeCore must be asked about first."""
-        return any(wish.is_doubtful and wish.due <= now for wish in self._open.values())
+    def ask_again_due(self) -> float:
+        """When EdgeCore must be asked whether what is in doubt still holds."""
+        return min((wish.due for wish in self._open.values() if wish.is_doubtful), default=NEVER)
 
     def fulfilled(self, name: str) -> None:
         self._open.pop(name, None)
