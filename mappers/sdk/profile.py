@@ -106,7 +106,9 @@ def _json(content: bytes) -> JsonObject:
 
 def _entries(body: JsonObject, key: str, problems: list[str]) -> Iterator[tuple[str, JsonObject]]:
     """(path, object) of each item of a list; what is no object is a problem."""
-    items = body.get(key) or []
+    items = body.get(key)
+    if items is None:
+        return
     if not isinstance(items, list):
         problems.append(f"{key}: expected a list, got {fields.kind(items)}")
         return
@@ -140,7 +142,8 @@ def _protocol(path: str, entry: JsonObject) -> tuple[str, _Protocol] | None:
 
 
 def _properties(path: str, entry: JsonObject) -> tuple[str, tuple[tuple[str, JsonObject], ...]]:
-    items = entry.get("properties") or []
+    items = entry.get("properties")
+    items = [] if items is None else items
     if not isinstance(items, list):
         raise ProfileError(f"{path}.properties", f"expected a list, got {fields.kind(items)}")
     paths = ((f"{path}.properties[{index}]", item) for index, item in enumerate(items))
