@@ -18,6 +18,10 @@ from componentconfig.values import UNREADABLE, read_value
 Root = TypeVar("Root")
 
 
+_MOST_PROBLEMS = 20
+"""More are not looked for: such a file is not one of ours."""
+
+
 @dataclasses.dataclass(slots=True)
 class _Findings:
     """What is gathered on the way through the tree; ``paths`` are full keys."""
@@ -56,6 +60,8 @@ def _read_section(body: Mapping[Any, Any], cls: type[Root], path: str, findings:
     given: dict[str, Any] = {}
     seen: dict[str, str] = {}
     for key, value in body.items():
+        if len(findings.problems) >= _MOST_PROBLEMS:
+            break
         full = _join(path, key)
         if not isinstance(key, str):
             findings.problems.append(f"{full}: expected a name as key, got {suggestion.shown(key)}")
@@ -132,4 +138,5 @@ def _warning(findings: _Findings) -> list[str]:
 
 
 def _join(path: str, key: object) -> str:
-    return f"{path}.{key}" if path else str(key)
+    shown = suggestion.shown_key(key)
+    return f"{path}.{shown}" if path else shown

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,12 +16,22 @@ def shown(value: object) -> str:
         return "a mapping"
     if isinstance(value, list):
         return "a list"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number too long to show"
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def shown_key(key: object) -> str:
+    """A key as it stands in the file, shortened where it is no key of anybody's."""
+    return key if isinstance(key, str) and key.isprintable() and len(key) <= _SHOWN else shown(key)
 
 
 def hint(key: str, path: str, cls: type[Any], root: type[Any]) -> str:
     """``; did you mean heartbeat?`` for a key of ``cls`` (at ``path``) that resembles, or the full key of one elsewhere in ``root``."""
+    import difflib  # half a megabyte, for the one who mistyped
+
     here = {entry.key.lower(): entry.key for entry in entries(cls)}
     close = difflib.get_close_matches(key.lower(), here, n=1, cutoff=0.7)
     if close:

@@ -52,7 +52,7 @@ _DEFAULT_PHRASE: dict[Any, str] = {
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= _TEXT_LIMIT and "\0" not in value
+    return isinstance(value, str) and len(value) <= _TEXT_LIMIT and not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value)
 
 
 def _in_range(value: int, about: Setting) -> bool:

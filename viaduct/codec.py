@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from viaduct.errors import MalformedMessage
+from viaduct.jsontext import NotText, read_json
 from viaduct.message import Header, Message, Route
 from viaduct.vocabulary import FORBIDDEN_OPERATIONS
 
@@ -87,8 +88,10 @@ def _parse(frame: str | bytes, max_bytes: int) -> Any:
         raise MalformedMessage("frame", f"not UTF-8 at byte {exc.start}") from exc
     check_depth(text)
     try:
-        return json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as exc:
+        return read_json(text)
+    except NotText as exc:
+        raise MalformedMessage(exc.path or "frame", str(exc)) from exc
+    except ValueError as exc:
         raise MalformedMessage("frame", f"not JSON: {exc}") from exc
 
 
@@ -114,10 +117,6 @@ def check_depth(text: str, limit: int = MAX_DEPTH) -> None:
                 raise MalformedMessage("frame", f"nested deeper than {limit}")
         elif char in "}]":
             depth -= 1
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _object(value: dict[str, Any], key: str) -> dict[str, Any]:

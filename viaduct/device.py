@@ -92,6 +92,15 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
+class AttributeUpdate:
+    """What the cloud says of single attributes of a device; None: that one goes."""
+
+    event_id: str
+    attributes: Mapping[str, Attribute | None]
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class StateUpdate:
     event_id: str
     state: str

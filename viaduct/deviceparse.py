@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -13,6 +12,7 @@ from viaduct.codec import check_depth
 from viaduct.device import (
     MAX_VALUE,
     Attribute,
+    AttributeUpdate,
     Device,
     Membership,
     MsgTwin,
@@ -25,6 +25,7 @@ from viaduct.device import (
     is_value,
 )
 from viaduct.errors import MalformedMessage, MalformedPayload
+from viaduct.jsontext import NotText, read_json
 
 MAX_PAYLOAD_BYTES = 256 * 1024
 MAX_TWINS = 1000
@@ -62,6 +63,14 @@ def parse_state_update(content: Any) -> StateUpdate:
     """Any ``state`` text; which of them count is the receiver's decision. Raises MalformedPayload."""
     body = _body(content)
     return StateUpdate(_event_id(body), _text(body, "state", "state", MAX_VALUE))
+
+
+def parse_attributes(content: Any) -> AttributeUpdate:
+    """``updated`` of ``device/<id>`` (contract 6.6). A bad entry is left out and named in ``refused``. Raises MalformedPayload."""
+    body = _body(content)
+    refused: list[str] = []
+    attributes = _entries(body.get("attributes"), "attributes", _attribute_or_none, refused)
+    return AttributeUpdate(_event_id(body), attributes, tuple(refused))
 
 
 def parse_membership(content: Any) -> Membership:
@@ -102,12 +111,14 @@ def _json(payload: str | bytes | bytearray) -> Any:
     try:
         text = payload if isinstance(payload, str) else payload.decode("utf-8")
         check_depth(text)
-        return json.loads(text)
+        return read_json(text)
     except UnicodeDecodeError as exc:
         raise MalformedPayload("payload", f"not UTF-8 at byte {exc.start}") from exc
     except MalformedMessage as exc:
         raise MalformedPayload("payload", exc.reason) from exc
-    except (ValueError, RecursionError) as exc:
+    except NotText as exc:
+        raise MalformedPayload(exc.path or "payload", str(exc)) from exc
+    except ValueError as exc:
         raise MalformedPayload("payload", f"not JSON: {exc}") from exc
 
 
@@ -200,6 +211,10 @@ def _attribute(item: Any, where: str) -> Attribute:
     if not is_value(value):
         raise MalformedPayload(f"{where}.value", "a value is printable text")
     return Attribute(value, _flag(item.get("optional"), f"{where}.optional"), _type(item.get("metadata"), where))
+
+
+def _attribute_or_none(item: Any, where: str) -> Attribute | None:
+    return None if item is None else _attribute(item, where)
 
 
 def _devices(body: dict[str, Any], key: str, refused: list[str]) -> tuple[Device, ...]:

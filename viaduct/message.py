@@ -94,7 +94,7 @@ def acknowledge(request: Message, *, now_ms: int) -> Message:
     return reply_to(request, DELIVERED, now_ms=now_ms)
 
 
-def error_to(request: Message, reason: str, *, source: str, now_ms: int) -> Message:
+def error_to(request: Message, content: Any, *, source: str, now_ms: int) -> Message:
     """An ``error`` about ``request``. The parent is the request itself (KubeEdge 1.2 names the grandparent: bug E12)."""
     return new_message(
         source=source,
@@ -102,7 +102,7 @@ def error_to(request: Message, reason: str, *, source: str, now_ms: int) -> Mess
         operation=Operation.ERROR,
         resource=request.route.resource,
         now_ms=now_ms,
-        content=reason,
+        content=content,
         parent_msg_id=request.id,
     )
 

@@ -11,8 +11,8 @@ from viaduct.vocabulary import ResourceType
 CLUSTER_SCOPE = "null"
 """Namespace of cluster-scoped objects (contract 1.7)."""
 
-_SEGMENT = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9._:-]{0,251}[A-Za-z0-9])?$")
-_DEVICE_ID = re.compile(r"^[A-Za-z0-9._-]{1,253}$")
+_SEGMENT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:-]{0,251}[A-Za-z0-9])?")
+_DEVICE_ID = re.compile(r"[A-Za-z0-9._-]{1,253}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def parse_resource(text: str) -> ResourcePath:
     if len(parts) not in (2, 3):
         raise MalformedResource(text, f"expected <namespace>/<type>[/<name>], got {len(parts)} segments")
     for part in (parts[0], *parts[2:]):
-        if not _SEGMENT.match(part):
+        if not _SEGMENT.fullmatch(part):
             raise MalformedResource(text, f"segment {part[:64]!r} is not a Kubernetes name")
     if parts[1] not in ResourceType.__members__.values():
         raise MalformedResource(text, f"unknown type {parts[1][:64]!r}")
@@ -70,6 +70,7 @@ MEMBERSHIP_DETAIL = "membership/detail"
 NODE_CONNECTION = "node/connection"
 KEEPALIVE_RESOURCE = "node"
 INVENTORY_RESOURCE = "inventory"
+ACKNOWLEDGEMENTS_RESOURCE = "acknowledgements"
 
 
 def cloud_updated(device: str) -> str:
@@ -84,6 +85,12 @@ def device_state(device: str) -> str:
     return f"device/{device}/state"
 
 
+def parse_device(resource: str) -> str | None:
+    """The id in ``device/<id>``; None of any other resource."""
+    start, _, device = resource.partition("/")
+    return device if start == "device" and _DEVICE_ID.fullmatch(device) else None
+
+
 def parse_device_resource(resource: str) -> tuple[str, str]:
     """``device/<id>/twin/edge_updated`` to ``("<id>", "twin/edge_updated")``.
 
@@ -93,6 +100,6 @@ def parse_device_resource(resource: str) -> tuple[str, str]:
     parts = resource.split("/", 2)
     if len(parts) != 3 or parts[0] != "device":
         raise MalformedResource(resource, "expected device/<id>/…")
-    if not _DEVICE_ID.match(parts[1]):
+    if not _DEVICE_ID.fullmatch(parts[1]):
         raise MalformedResource(resource, f"device id {parts[1][:64]!r}")
     return parts[1], parts[2]

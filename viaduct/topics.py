@@ -1,4 +1,5 @@
-"""MQTT topic names of the contract (section 6.1): build and match. ``device`` and ``node`` are single topic levels."""
+"""MQTT topic names of the contract (section 6.1): build and match. ``node`` is a single topic level; ``device`` is one too, or
+``<namespace>/<device>`` in the form of KubeEdge 1.16 and later (contract 6.8)."""
 
 from __future__ import annotations
 
@@ -12,12 +13,13 @@ UPLOAD_RECORDS = "SYS/dis/upload_records"
 
 EDGE_SUBSCRIPTIONS = (
     "$hw/events/upload/#",
-    "$hw/events/device/+/state/update",
-    "$hw/events/device/+/twin/+",
     "$hw/events/node/+/membership/get",
     UPLOAD_RECORDS,
 )
-"""EdgeCore's own filters, all at QoS 1."""
+"""EdgeCore's own filters besides those of devices, all at QoS 1."""
+
+PLAIN_SUBSCRIPTIONS = ("$hw/events/device/+/state/update", "$hw/events/device/+/twin/+")
+NAMESPACED_SUBSCRIPTIONS = ("$hw/events/device/+/+/state/update", "$hw/events/device/+/+/twin/+")
 
 
 class Request(StrEnum):
@@ -33,10 +35,16 @@ class Request(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """``subject`` is the device id, the node name, or for UPLOAD the whole topic."""
+    """``subject`` is the device id, the node name, or for UPLOAD the whole topic. ``namespace``: of a device, where the topic names one."""
 
     request: Request
     subject: str
+    namespace: str = ""
+
+    @property
+    def address(self) -> str:
+        """The device in the form of this topic: where its answers go."""
+        return f"{self.namespace}/{self.subject}" if self.namespace else self.subject
 
 
 _DEVICE_REQUESTS = {
@@ -52,8 +60,11 @@ def match(topic: str) -> Matched | None:
     if topic == UPLOAD_RECORDS or (topic.startswith(UPLOAD_PREFIX) and len(topic) > len(UPLOAD_PREFIX)):
         return Matched(Request.UPLOAD, topic)
     levels = topic.split("/")
-    if len(levels) != 6 or levels[:2] != ["$hw", "events"] or not levels[3]:
+    if not 6 <= len(levels) <= 7 or levels[:2] != ["$hw", "events"] or not levels[3]:
         return None
+    if len(levels) == 7:
+        request = _DEVICE_REQUESTS.get(f"{levels[5]}/{levels[6]}")
+        return Matched(request, levels[4], levels[3]) if request and levels[2] == "device" and levels[4] else None
     tail = f"{levels[4]}/{levels[5]}"
     if levels[2] == "device" and tail in _DEVICE_REQUESTS:
         return Matched(_DEVICE_REQUESTS[tail], levels[3])

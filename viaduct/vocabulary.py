@@ -23,8 +23,12 @@ class Operation(StrEnum):
     CONNECTED = "connected"
     DISCONNECTED = "disconnected"
     UPDATED = "updated"
+    UPLOAD = "upload"
+    """Of an MQTT payload (P5.9). KubeEdge 1.2 says ``response`` and its cloud swallows it as an acknowledgement; 1.6 and later say this."""
     INVENTORY = "inventory"
     """Ledger mode only: the edge states what it holds (P3)."""
+    CONNECT = "connect"
+    """Ledger mode only: the edge is to dial its stream connection (P7.7)."""
 
 
 FORBIDDEN_OPERATIONS = frozenset({"config", "ping", "pong"})
@@ -42,6 +46,9 @@ class Group(StrEnum):
     META = "meta"
     EDGED = "edged"
     BUS = "bus"
+    STREAM = "stream"
+    LOCAL = "local"
+    """On the board only, as the groups of its other modules."""
 
 
 class Source(StrEnum):
@@ -51,6 +58,7 @@ class Source(StrEnum):
     DEVICECONTROLLER = "devicecontroller"
     SYNCCONTROLLER = "synccontroller"
     CLOUDHUB = "cloudhub"
+    CLOUDSTREAM = "cloudstream"
     EDGEHUB = "edgehub"
     WEBSOCKET = "websocket"
     METAMANAGER = "metaManager"
@@ -74,6 +82,8 @@ class ModuleName(StrEnum):
     DEVICETWIN = "twin"
     EVENTBUS = "eventbus"
     SERVICEBUS = "servicebus"
+    LOCALAPI = "localapi"
+    EDGESTREAM = "edgestream"
 
 
 class ResourceType(StrEnum):
@@ -97,6 +107,12 @@ class ResourceType(StrEnum):
     EVENT = "event"
 
 
+SERVED = frozenset({ResourceType.SERVICE, ResourceType.ENDPOINTS})
+"""What names on the board are made of. It goes down in ledger mode only (P5.10)."""
+
+STREAM_RESOURCE = "stream"
+"""Of a ``connect`` (P7.7)."""
+
 DELIVERED = "OK"
 """Content of an acknowledgement (contract 3.5)."""
 
@@ -105,5 +121,6 @@ WIRE_GROUP_TO_EDGE_GROUP = {
     Group.FUNC: Group.META,
     Group.TWIN: Group.TWIN,
     Group.USER: Group.BUS,
+    Group.STREAM: Group.STREAM,
 }
 """Which edge group receives a wire group (contract 1.5); anything else is refused."""
