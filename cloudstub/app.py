@@ -20,9 +20,12 @@ from aiohttp import web
 
 from cloudstub.api import certificates
 from cloudstub.api.auth import Authenticator, ensure_tokens, read_tokens
+from cloudstub.api.kubeletclient import KubeletClient
 from cloudstub.api.server import listen
 from cloudstub.api.service import Service
+from cloudstub.api.summaries import Summaries
 from cloudstub.config import Config, certificate_names, reachable_host
+from cloudstub.controllers import claims
 from cloudstub.controllers import runner as controllers
 from cloudstub.errors import AlreadyExists, ApiError, ConfigError
 from cloudstub.kinds.builtin import BUILTIN
@@ -30,16 +33,24 @@ from cloudstub.kinds.catalog import Catalog
 from cloudstub.kubeconfig import write_kubeconfig
 from cloudstub.store.database import Database
 from cloudstub.store.store import Store
+from cloudstub.verbs.client_ca import publish_client_ca
 from cloudstub.verbs.cluster import Cluster
 from cloudstub.verbs.create import create
 from cloudstub.verbs.custom_kinds import follow
 from cloudstub.verbs.expiry import expire_events
 from cloudstub.verbs.world import Target, World
+from cloudstub.webhooks.writes import Webhooks
 
 logger = logging.getLogger(__name__)
 
 VERSION = "v1.32.0-bramble"
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+LOCAL_CLASS = {
+    "metadata": {"name": "local", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+    "provisioner": claims.PROVISIONER,
+    "reclaimPolicy": "Retain",
+    "volumeBindingMode": "WaitForFirstConsumer",
+}
 COMPACTION_SECONDS = 30.0
 SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
@@ -55,7 +66,9 @@ class Running:
     kubeconfig: Path
     cluster: Cluster
     _runner: web.AppRunner
+    _kubelets: KubeletClient
     _store: Store
+    _webhooks: Webhooks
     _tasks: list[asyncio.Task[None]]
     _lock: int
 
@@ -66,6 +79,8 @@ class Running:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._store.broadcast.end_all()
         await self._runner.cleanup()
+        await self._webhooks.close()
+        await self._kubelets.close()
         self._store.close()
         os.close(self._lock)
 
@@ -88,8 +103,12 @@ async def start(config: Config) -> Running:
         store = Store(Database(config.data_dir / "store.db"), now_ms=lambda: time.time_ns() // 1_000_000)
         undo.callback(store.close)
         world = new_world(store)
-        await _make_namespaces(world)
-        service = Service(world, Authenticator(read_tokens(tokens)), version_info(config.version))
+        await _make_what_always_is(world)
+        await publish_client_ca(world, files.ca.read_text())
+        kubelets = KubeletClient(files.kubelet_client, files.kubelet_client_key, config.kubelet_ca)
+        webhooks = Webhooks(store)
+        authenticator = Authenticator(read_tokens(tokens))
+        service = Service(world, authenticator, version_info(config.version), webhooks, kubelets, Summaries(kubelets))
         server, port = await listen(service, config.host, config.port, certificates.server_context(files))
         url = f"https://{reachable_host(config.host)}:{port}"
         kubeconfig = config.data_dir / "kubeconfig"
@@ -101,7 +120,8 @@ async def start(config: Config) -> Running:
             tasks.append(asyncio.create_task(controllers.run(cluster, now=_now), name="cloudstub-controllers"))
         undo.pop_all()
     logger.info("serving at %s, %d kinds, revision %d", url, len(list(world.catalog)), store.revision)
-    return Running(url, port, files.ca, token, config.kubeconfig or kubeconfig, cluster, server, store, tasks, lock)
+    kept = config.kubeconfig or kubeconfig
+    return Running(url, port, files.ca, token, kept, cluster, server, kubelets, store, webhooks, tasks, lock)
 
 
 def new_world(store: Store, clock: Callable[[], datetime] | None = None) -> World:
@@ -127,12 +147,13 @@ def version_info(extra: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-async def _make_namespaces(world: World) -> None:
-    kind = world.catalog.by_resource("namespaces")
-    assert kind is not None
-    for name in NAMESPACES:
-        with contextlib.suppress(AlreadyExists):
-            create(world, Target(kind, kind.storage), {"metadata": {"name": name}})
+async def _make_what_always_is(world: World) -> None:
+    for resource, objects in (("namespaces", [{"metadata": {"name": name}} for name in NAMESPACES]), (claims.CLASSES, [LOCAL_CLASS])):
+        kind = world.catalog.by_resource(resource)
+        assert kind is not None
+        for obj in objects:
+            with contextlib.suppress(AlreadyExists):
+                create(world, Target(kind, kind.storage), obj)
     await world.store.committed()
 
 

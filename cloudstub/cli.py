@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
 
-import uvloop
-
 from cloudstub import __version__
 from cloudstub.app import start
-from cloudstub.config import Config, parse_listen
+from cloudstub.config import Config, parse_listen, parse_san
 from cloudstub.errors import CloudstubError, ConfigError
+from supervision.loops import new_event_loop
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -24,13 +24,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         host, port = parse_listen(options.listen)
+        sans = tuple(parse_san(text) for text in options.san)
     except ConfigError as exc:
         print(f"cloudstub: {exc}", file=sys.stderr)
         return 2
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    config = Config(options.data_dir, host, port, options.kubeconfig, tuple(options.san))
+    config = Config(options.data_dir, host, port, options.kubeconfig, sans, kubelet_ca=options.kubelet_certificate_authority)
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(_serve(config))
     except (CloudstubError, OSError) as exc:
         print(f"cloudstub: {exc}", file=sys.stderr)
@@ -43,7 +44,7 @@ async def _serve(config: Config) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     running = await start(config)
-    print(f"Kubernetes API at {running.url}; export KUBECONFIG={running.kubeconfig}", flush=True)
+    _say(f"Kubernetes API at {running.url}; export KUBECONFIG={running.kubeconfig}")
     await stop.wait()
     await running.stop()
 
@@ -54,9 +55,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--listen", default="127.0.0.1:6443", metavar="ADDR:PORT", help="port 0: a free one (default: %(default)s)")
     parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="write a kubeconfig for the administrator here")
     parser.add_argument("--san", action="append", default=[], metavar="NAME", help="a further name or address of this server")
+    parser.add_argument(
+        "--kubelet-certificate-authority",
+        type=Path,
+        metavar="FILE",
+        help="the CA of kubelets' certificates; without it they are not checked",
+    )
     parser.add_argument("--log-level", choices=LEVELS, default="info")
     parser.add_argument("--version", action="version", version=f"cloudstub {__version__}")
     return parser
+
+
+def _say(text: str) -> None:
+    """Print; a reader that has seen enough (``| head``) is no failure."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

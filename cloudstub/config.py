@@ -10,6 +10,8 @@ from pathlib import Path
 
 from cloudstub.errors import ConfigError
 
+_SHOWN = 80
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -26,6 +28,8 @@ class Config:
     keep_changes: int = 10_000
     keep_seconds: float = 300.0
     runs_controllers: bool = True
+    kubelet_ca: Path | None = None
+    """The CA (PEM) of kubelets' certificates; None: they are not checked."""
     version: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -37,9 +41,21 @@ def parse_listen(text: str) -> tuple[str, int]:
     """
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
-        raise ConfigError(f"--listen: expected ADDR:PORT with a port from 0 to 65535, got {text!r}")
+    is_port = port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= 65535
+    if not colon or not _is_name(host) or not is_port:
+        raise ConfigError(f"--listen: expected ADDR:PORT with a port from 0 to 65535, got {text[:_SHOWN]!r}")
     return host, int(port)
+
+
+def parse_san(text: str) -> str:
+    """A name or address that the server's certificate can carry.
+
+    Raises:
+        ConfigError: it can not.
+    """
+    if not _is_name(text.removeprefix("*.")):
+        raise ConfigError(f"--san: expected a DNS name or an address, got {text[:_SHOWN]!r}")
+    return text
 
 
 def certificate_names(config: Config) -> list[str]:
@@ -64,5 +80,13 @@ def _is_wildcard(host: str) -> bool:
         return False
 
 
+def _is_name(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return _is_hostname(text)
+    return True
+
+
 def _is_hostname(name: str) -> bool:
-    return bool(name) and name.isascii() and all(c.isalnum() or c in "-." for c in name)
+    return 0 < len(name) <= 253 and name.isascii() and all(c.isalnum() or c in "-." for c in name)

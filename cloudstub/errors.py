@@ -6,6 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+_REASONS = {
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "NotFound",
+    409: "Conflict",
+    429: "TooManyRequests",
+    502: "BadGateway",
+    503: "ServiceUnavailable",
+    504: "Timeout",
+}
+
 
 class CloudstubError(Exception):
     """Root of cloudstub's errors."""
@@ -90,6 +101,15 @@ class Invalid(ApiError):
     def __init__(self, message: str, *, fields: Sequence[FieldError] = (), details: dict[str, Any] | None = None) -> None:
         super().__init__(message, details=details)
         self.fields = tuple(fields)
+
+
+class Backend(ApiError):
+    """What the kubelet of a node answered, or that it could not be reached; ``code`` as HTTP has them."""
+
+    def __init__(self, message: str, *, code: int = 502) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = _REASONS.get(code, "InternalError" if code >= 500 else "BadRequest")
 
 
 class StorageFull(ApiError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn
 
 import yaml
@@ -13,9 +14,13 @@ from cloudstub.errors import BadRequest, TooLarge, UnsupportedMediaType
 BODY_LIMIT = 3 * 1024 * 1024
 YAML_LIMIT = 512 * 1024
 DEPTH_LIMIT = 200
+_QUOTED = 500
 JSON_TYPES = ("application/json", "")
 YAML_TYPES = ("application/yaml", "application/apply-patch+yaml", "text/yaml", "application/x-yaml")
 
+
+_UNFIT = (ValueError, TypeError, OverflowError, LookupError, AttributeError)
+"""What PyYAML raises where a tag (``!!bool x``) does not fit its value."""
 
 # The C parser where PyYAML has it: the other one is some fifty times slower, and everybody waits meanwhile.
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -53,11 +58,15 @@ def parse(raw: bytes, media_type: str) -> Any:
 
 def _from_json(raw: bytes) -> Any:
     try:
-        value = json.loads(raw, parse_constant=_refuse_constant)
+        value = json.loads(raw, parse_constant=_refuse_constant, parse_float=_finite)
+        if b"\\ud" in raw or b"\\uD" in raw:
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as exc:
+        raise BadRequest("the body is not JSON: half of a surrogate pair is not text") from exc
     except RecursionError as exc:
         raise BadRequest(f"the body is nested deeper than {DEPTH_LIMIT} levels") from exc
     except (ValueError, UnicodeDecodeError) as exc:
-        raise BadRequest(f"the body is not JSON: {exc}") from exc
+        raise BadRequest(f"the body is not JSON: {str(exc)[:_QUOTED]}") from exc
     if raw.count(b"{") + raw.count(b"[") > DEPTH_LIMIT:
         _require_shallow(value)
     return value
@@ -65,6 +74,13 @@ def _from_json(raw: bytes) -> Any:
 
 def _refuse_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:32]} is larger than any number here")
+    return number
 
 
 def _from_yaml(raw: bytes) -> Any:
@@ -80,8 +96,10 @@ def _from_yaml(raw: bytes) -> Any:
         text = json.dumps(value, allow_nan=False)
     except RecursionError as exc:
         raise BadRequest(f"the body is nested deeper than {DEPTH_LIMIT} levels") from exc
-    except (yaml.YAMLError, ValueError, TypeError) as exc:
-        raise BadRequest(f"the body is not YAML that JSON could say: {exc}") from exc
+    except (yaml.YAMLError, *_UNFIT) as exc:
+        if "nesting depth" in str(exc):  # libyaml looks ahead, so its own limit may come before ours
+            raise BadRequest(f"the body is nested deeper than {DEPTH_LIMIT} levels") from exc
+        raise BadRequest(f"the body is not YAML that JSON could say: {str(exc)[:_QUOTED]}") from exc
     return _from_json(text.encode())
 
 

@@ -1,4 +1,4 @@
-"""The server's own CA and certificate: made once, kept in the data directory, made anew when they run out or the names change."""
+"""The server's own CA and certificates: made once, kept in the data directory, made anew when they run out or the names change."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ SERVER_LIFE = timedelta(days=365)
 RENEW_BEFORE = timedelta(days=30)
 # Boards without a clock battery may live in the past for a while.
 BACKDATED = timedelta(days=1)
+_FILES = ("ca.crt", "ca.key", "server.crt", "server.key", "kubelet-client.crt", "kubelet-client.key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,9 @@ class CertificateFiles:
     ca_key: Path
     server: Path
     server_key: Path
+    kubelet_client: Path
+    kubelet_client_key: Path
+    """What this server shows to kubelets."""
 
 
 def ensure(directory: Path, names: Sequence[str], *, now: datetime) -> CertificateFiles:
@@ -40,15 +44,17 @@ def ensure(directory: Path, names: Sequence[str], *, now: datetime) -> Certifica
     Raises:
         ConfigError: what lies there cannot be read.
     """
-    files = CertificateFiles(*(directory / n for n in ("ca.crt", "ca.key", "server.crt", "server.key")))
+    files = CertificateFiles(*(directory / n for n in _FILES))
     try:
         if not files.ca.exists() or not files.ca_key.exists():
             _write_pair(files.ca, files.ca_key, *_make_ca(now))
         authority = x509.load_pem_x509_certificate(files.ca.read_bytes())
-        if not _is_good(files, authority, names, now):
-            key = serialization.load_pem_private_key(files.ca_key.read_bytes(), password=None)
-            assert isinstance(key, ec.EllipticCurvePrivateKey)
+        key = serialization.load_pem_private_key(files.ca_key.read_bytes(), password=None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        if not (_is_good(files.server, files.server_key, authority, now) and _bears(files.server, names)):
             _write_pair(files.server, files.server_key, *_make_server(authority, key, names, now))
+        if not _is_good(files.kubelet_client, files.kubelet_client_key, authority, now):
+            _write_pair(files.kubelet_client, files.kubelet_client_key, *_make_kubelet_client(authority, key, now))
     except (OSError, ValueError, AssertionError) as exc:
         raise ConfigError(f"certificates in {directory}: {exc}") from exc
     return files
@@ -64,13 +70,16 @@ def server_context(files: CertificateFiles) -> ssl.SSLContext:
     return context
 
 
-def _is_good(files: CertificateFiles, authority: x509.Certificate, names: Sequence[str], now: datetime) -> bool:
-    if not files.server.exists() or not files.server_key.exists():
+def _is_good(path: Path, key: Path, authority: x509.Certificate, now: datetime) -> bool:
+    if not path.exists() or not key.exists():
         return False
-    server = x509.load_pem_x509_certificate(files.server.read_bytes())
-    held = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    is_ours = server.issuer == authority.subject and _signed_by(server, authority)
-    return is_ours and set(held) >= set(_alternatives(names)) and server.not_valid_after_utc > now + RENEW_BEFORE
+    found = x509.load_pem_x509_certificate(path.read_bytes())
+    return found.issuer == authority.subject and _signed_by(found, authority) and found.not_valid_after_utc > now + RENEW_BEFORE
+
+
+def _bears(path: Path, names: Sequence[str]) -> bool:
+    server = x509.load_pem_x509_certificate(path.read_bytes())
+    return set(server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value) >= set(_alternatives(names))
 
 
 def _signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
@@ -105,12 +114,33 @@ def _make_server(
 ) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cloudstub")])
+    builder = _leaf(name, authority, key, authority_key, now, ExtendedKeyUsageOID.SERVER_AUTH)
+    builder = builder.add_extension(x509.SubjectAlternativeName(_alternatives(names)), critical=False)
+    return builder.sign(authority_key, hashes.SHA256()), key
+
+
+def _make_kubelet_client(
+    authority: x509.Certificate, authority_key: ec.EllipticCurvePrivateKey, now: datetime
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    words = ((NameOID.ORGANIZATION_NAME, "system:masters"), (NameOID.COMMON_NAME, "kube-apiserver-kubelet-client"))
+    name = x509.Name([x509.NameAttribute(kind, word) for kind, word in words])
+    builder = _leaf(name, authority, key, authority_key, now, ExtendedKeyUsageOID.CLIENT_AUTH)
+    return builder.sign(authority_key, hashes.SHA256()), key
+
+
+def _leaf(
+    name: x509.Name,
+    authority: x509.Certificate,
+    key: ec.EllipticCurvePrivateKey,
+    authority_key: ec.EllipticCurvePrivateKey,
+    now: datetime,
+    use: x509.ObjectIdentifier,
+) -> x509.CertificateBuilder:
     builder = _builder(name, authority.subject, key, authority_key, now, SERVER_LIFE)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(_usage(signs_certificates=False), critical=True)
-    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-    builder = builder.add_extension(x509.SubjectAlternativeName(_alternatives(names)), critical=False)
-    return builder.sign(authority_key, hashes.SHA256()), key
+    return builder.add_extension(x509.ExtendedKeyUsage([use]), critical=False)
 
 
 def _builder(

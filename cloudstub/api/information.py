@@ -69,6 +69,8 @@ def _described(service: Service, parts: list[str]) -> dict[str, object] | None:
 
 
 def _openapi_v2(service: Service, accept: str) -> web.Response:
+    if openapi.LEGACY_PROTOBUF in accept:
+        return web.Response(body=openapi.legacy_protobuf(service.version["gitVersion"]), content_type="application/octet-stream")
     if accept and "json" not in accept and "*/*" not in accept:
         raise NotAcceptable("OpenAPI v2 is served as application/json only")
     return json_response(openapi.legacy(service.version["gitVersion"]))

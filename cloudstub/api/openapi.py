@@ -91,6 +91,21 @@ def _paths(kind: Kind, version: str) -> Document:
     return {base: collection, f"{base}/{{name}}": item}
 
 
+LEGACY_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+"""The only form of ``/openapi/v2`` that kubectl before 1.24 reads (Debian 12 has 1.20); without it `kubectl apply` refuses to work."""
+
+
 def legacy(version: str) -> Document:
     """``/openapi/v2``: valid, and empty; what a client wants to know is in v3."""
     return {"swagger": "2.0", "info": {"title": "Kubernetes", "version": version}, "paths": {}, "definitions": {}}
+
+
+def legacy_protobuf(version: str) -> bytes:
+    """The same as the message ``openapi.v2.Document``: swagger is its field 1, info (title 1, version 2) 2, paths 8."""
+    info = _field(1, b"Kubernetes") + _field(2, version.encode())
+    return _field(1, b"2.0") + _field(2, info) + _field(8, b"")
+
+
+def _field(number: int, value: bytes) -> bytes:
+    """A length-delimited field of protobuf; ``value`` shorter than 128 bytes."""
+    return bytes((number << 3 | 2, len(value))) + value

@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from cloudstub.api import information, paths, reading, writing
+from cloudstub.api import information, kubelets, metrics, paths, reading, writing
 from cloudstub.api.bodies import BODY_LIMIT
 from cloudstub.api.respond import error_response
 from cloudstub.api.service import Call, Service, unknown_resource
 from cloudstub.errors import ApiError, MethodNotAllowed
+from cloudstub.verbs import usage
 from cloudstub.verbs.reviews import User
 from cloudstub.verbs.world import Target
 
@@ -79,11 +80,15 @@ async def _resource(service: Service, request: web.Request, path: paths.Resource
     verb = VERBS.get(request.method)
     if verb is None:
         raise MethodNotAllowed(f"{request.method[:20]} is not supported on resources of kind {kind.resource!r}")
+    if kind.resource == "pods" and path.subresource in kubelets.SUBRESOURCES:
+        return await kubelets.serve(Call(service, request, Target(kind, path.version, path.namespace, path.name), path.subresource, user))
     namespace: str | None = path.namespace if kind.namespaced else ""
     if kind.namespaced and not path.namespace:
         if path.name or (request.method == "POST" and kind.stored):
             raise unknown_resource()
         namespace = None
+    if kind.group == usage.GROUP:
+        return await metrics.serve(Call(service, request, Target(kind, path.version, namespace, path.name), path.subresource, user))
     return await verb(Call(service, request, Target(kind, path.version, namespace, path.name), path.subresource, user))
 
 

@@ -10,9 +10,12 @@ from aiohttp import web
 
 from cloudstub.api.auth import Authenticator
 from cloudstub.api.bodies import BODY_LIMIT
+from cloudstub.api.kubeletclient import KubeletClient
+from cloudstub.api.summaries import Summaries
 from cloudstub.errors import BadRequest, NotFound, RequestTimeout, TooLarge
 from cloudstub.verbs.reviews import User
 from cloudstub.verbs.world import Target, World, WriteOptions
+from cloudstub.webhooks.writes import Webhooks
 
 BODY_SECONDS = 30.0
 STRICTNESS = ("Strict", "Warn", "Ignore")
@@ -25,6 +28,10 @@ class Service:
     world: World
     authenticator: Authenticator
     version: Mapping[str, str]
+    webhooks: Webhooks
+    kubelets: KubeletClient | None = None
+    """None: the kubelets of nodes are not asked from here."""
+    summaries: Summaries | None = None
 
 
 @dataclass(frozen=True, slots=True)

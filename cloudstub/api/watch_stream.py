@@ -16,7 +16,7 @@ from cloudstub.api.status import failure
 from cloudstub.api.tables import table
 from cloudstub.errors import ApiError, Gone
 from cloudstub.store.broadcast import Subscription
-from cloudstub.store.records import Record
+from cloudstub.store.records import Record, encode
 from cloudstub.verbs.watch import WatchOptions, event_line, watch
 
 BOOKMARK_SECONDS = 60.0
@@ -40,8 +40,13 @@ async def stream(call: Call, shape: Shape) -> web.StreamResponse:
     try:
         await response.prepare(call.request)
         if initial_end:
-            await _send(response, await subscription.take(timeout=0) + _bookmark(call, shape, initial_end=True))
+            lines = await _shown(call, shape, await subscription.take(timeout=0))
+            await _send(response, lines + _bookmark(call, shape, initial_end=True))
         await _pump(call, shape, subscription, response, seconds)
+        await response.write_eof()
+    except ApiError as exc:
+        # The answer has begun, so what went wrong is an event of it.
+        await _send(response, event_line("ERROR", json.dumps(failure(exc)).encode()))
         await response.write_eof()
     except (ConnectionError, TimeoutError):
         # The client left or no longer reads: there is nobody to tell, and what is still unsent must not hold us.
@@ -58,13 +63,28 @@ def _subscribe(call: Call, shape: Shape, *, initial_end: bool) -> Subscription:
     if revision > call.world.store.revision:
         raise Gone(f"resourceVersion {revision} is newer than everything here ({call.world.store.revision}): list again")
     after = None if initial_end or not revision else revision
-    name = f"{shape.kind}-{query.get('includeObject', '')}"
+    is_converted = call.target.kind.converter is not None
+    name = "stored" if is_converted else f"{shape.kind}-{query.get('includeObject', '')}"
     options = WatchOptions(query.get("labelSelector", ""), query.get("fieldSelector", ""), after, name)
 
     def render(record: Record) -> bytes:
         return shaped(call, record, shape)
 
-    return watch(call.world, call.target, options, None if shape.kind == OBJECT else render)
+    def stored(record: Record) -> bytes:
+        return record.body
+
+    return watch(call.world, call.target, options, stored if is_converted else None if shape.kind == OBJECT else render)
+
+
+async def _shown(call: Call, shape: Shape, lines: bytes) -> bytes:
+    """Lines of stored objects as the client speaks and in its shape; those of kinds that no webhook converts are so already."""
+    kind, version = call.target.kind, call.target.version
+    if kind.converter is None or not lines:
+        return lines
+    events = [json.loads(line) for line in lines.splitlines()]
+    records = [Record(call.target.key, "", 0, encode(event["object"])) for event in events]
+    converted = await call.service.webhooks.conversion.records(kind, version, records)
+    return b"".join(event_line(event["type"], shaped(call, record, shape)) for event, record in zip(events, converted, strict=True))
 
 
 async def _pump(call: Call, shape: Shape, subscription: Subscription, response: web.StreamResponse, seconds: float) -> None:
@@ -74,12 +94,12 @@ async def _pump(call: Call, shape: Shape, subscription: Subscription, response: 
     while not subscription.ended and (left := end - loop_time()) > 0:
         lines = await subscription.take(timeout=min(left, BOOKMARK_SECONDS))
         if lines:
-            await _send(response, lines)
+            await _send(response, await _shown(call, shape, lines))
         elif wants_bookmarks and not subscription.ended:
             # Nothing is queued, so everything up to the present revision has been told.
             await _send(response, _bookmark(call, shape))
     if subscription.ended and not subscription.overrun:
-        await _send(response, await subscription.take(timeout=0))
+        await _send(response, await _shown(call, shape, await subscription.take(timeout=0)))
 
 
 async def _send(response: web.StreamResponse, data: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from cloudstub.controllers import deployment_status, events, label_selector, pods, revisions, rollout
+from cloudstub.controllers import deployment_status, events, pods, revisions, rollout
 from cloudstub.controllers.deployment_status import replicas_of
 from cloudstub.controllers.objects import (
     Object,
@@ -27,6 +27,7 @@ from cloudstub.controllers.objects import (
 )
 from cloudstub.controllers.ports import Snapshot
 from cloudstub.controllers.writes import Create, Delete, Update, UpdateStatus, Write
+from cloudstub.kinds import label_selector
 
 READS = ("deployments.apps", "replicasets.apps", "pods")
 

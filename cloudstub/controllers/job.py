@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from cloudstub.controllers import conditions, pods
+from cloudstub.controllers import conditions, indexes, pods
 from cloudstub.controllers.objects import (
     Object,
     by_controller,
@@ -61,7 +61,9 @@ class _Look:
         self._now = now
         self._pods = owned
         self._active = [pod for pod in owned if pods.is_active(pod)]
-        self._succeeded = sum(pods.phase_of(pod) == "Succeeded" for pod in owned)
+        done = [pod for pod in owned if pods.phase_of(pod) == "Succeeded"]
+        self._done = indexes.of(done) if indexes.is_indexed(job) else frozenset()
+        self._succeeded = len(self._done) if indexes.is_indexed(job) else len(done)
         # A pod that was deleted before it ended counts as failed once it is gone; until then it is only leaving.
         self._failed = [pod for pod in owned if pods.phase_of(pod) == "Failed"]
 
@@ -106,7 +108,11 @@ class _Look:
         retry = self._retry_at()
         if retry is not None and retry > self._now:
             return []
-        names = pods.fresh_names(self._job, max(0, self._wanted() - len(self._active)), self._now)
+        count = max(0, self._wanted() - len(self._active))
+        if indexes.is_indexed(self._job):
+            open_ = indexes.open_ones(self._job, self._done | indexes.of(self._active))[:count]
+            return [Create("pods", namespace_of(self._job), indexes.given(self._pod(""), self._job, index, self._now)) for index in open_]
+        names = pods.fresh_names(self._job, count, self._now)
         return [Create("pods", namespace_of(self._job), self._pod(name)) for name in names]
 
     def _surplus(self) -> list[Object]:
@@ -140,6 +146,8 @@ class _Look:
         if not self._spec.get("suspend"):
             kept.setdefault("startTime", text_of(self._now))
         status = {**kept, **{key: value for key, value in counts.items() if value or key == "ready"}}
+        if indexes.is_indexed(self._job) and self._done:
+            status["completedIndexes"] = indexes.text(self._done)
         if ended is None:
             return status
         if ended["type"] == "Complete":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloudstub.controllers import conditions, label_selector
+from cloudstub.controllers import conditions
 from cloudstub.controllers.objects import Object, labels_of, name_of, spec_of, status_of
+from cloudstub.kinds import label_selector
 
 NOT_READY = "node.kubernetes.io/not-ready"
 UNREACHABLE = "node.kubernetes.io/unreachable"

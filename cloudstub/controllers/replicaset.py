@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from cloudstub.controllers import events, label_selector, pods
+from cloudstub.controllers import events, pods
 from cloudstub.controllers.objects import (
     Object,
     annotations_of,
@@ -28,6 +28,7 @@ from cloudstub.controllers.objects import (
 )
 from cloudstub.controllers.ports import Snapshot
 from cloudstub.controllers.writes import Create, Delete, Update, UpdateStatus, Write
+from cloudstub.kinds import label_selector
 
 READS = ("replicasets.apps", "pods")
 # Kubernetes' burst: one look never makes or removes more than this of one set.

@@ -13,7 +13,20 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from cloudstub.controllers import daemonset, deployment, garbage, job, namespaces, node_lifecycle, pod_cleanup, replicaset, scheduler
+from cloudstub.controllers import (
+    cronjob,
+    daemonset,
+    deployment,
+    endpoints,
+    garbage,
+    job,
+    namespaces,
+    node_lifecycle,
+    pod_cleanup,
+    replicaset,
+    scheduler,
+    volumes,
+)
 from cloudstub.controllers.backoff import Backoff
 from cloudstub.controllers.marks import Marks, marks_of
 from cloudstub.controllers.ports import EVERY_KIND, Cluster, Controller, Snapshot
@@ -26,8 +39,11 @@ CONTROLLERS: tuple[Controller, ...] = (
     Controller("deployment", deployment.READS, deployment.decide, deployment.due),
     Controller("replicaset", replicaset.READS, replicaset.decide, replicaset.due),
     Controller("daemonset", daemonset.READS, daemonset.decide, daemonset.due),
+    Controller("cronjob", cronjob.READS, cronjob.decide, cronjob.due),
     Controller("job", job.READS, job.decide, job.due),
+    Controller("endpoints", endpoints.READS, endpoints.decide),
     Controller("scheduler", scheduler.READS, scheduler.decide),
+    Controller("volumes", volumes.READS, volumes.decide),
     Controller("node-lifecycle", node_lifecycle.READS, node_lifecycle.decide, node_lifecycle.due),
     Controller("pod-cleanup", pod_cleanup.READS, pod_cleanup.decide, pod_cleanup.due),
     Controller("namespaces", namespaces.READS, namespaces.decide),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 
-from cloudstub.controllers import conditions, events, placement, pods
+from cloudstub.controllers import claims, conditions, events, placement, pods
 from cloudstub.controllers.objects import (
     Object,
     controller_uid,
@@ -23,7 +23,7 @@ from cloudstub.controllers.ports import Snapshot
 from cloudstub.controllers.room import Demand, Room, demand_of, rooms
 from cloudstub.controllers.writes import Bind, Create, UpdateStatus, Write
 
-READS = ("pods", "nodes")
+READS = ("pods", "nodes", *claims.READS)
 NAME = "default-scheduler"
 _TEMPLATE = "pod-template-hash"
 # One look stays short; what it leaves is taken up by the next, which its own bindings cause.
@@ -36,21 +36,23 @@ def decide(snapshot: Snapshot, now: datetime) -> list[Write]:
         return []
     nodes = [node for node in snapshot["nodes"] if not is_deleting(node)]
     taken = rooms(nodes, snapshot["pods"])
+    places = claims.Places(snapshot)
     writes: list[Write] = []
     hopeless: dict[tuple[str, str], str] = {}
     bound = 0
     for pod in sorted(pending, key=_turn):
         twin, demand = _template(pod), demand_of(pod)
-        message = hopeless.get(twin) if twin else None
-        node = None if message else _best(pod, demand, nodes, taken)
+        message = (hopeless.get(twin) if twin else None) or places.problem(pod)
+        node = None if message else _best(pod, demand, nodes, taken, places)
         if node is not None:
             taken[name_of(node)].take(demand)
+            places.hold(pod, name_of(node))
             writes += _bound(pod, name_of(node), now)
             bound += 1
             if bound == MOST_AT_ONCE:
                 break
             continue
-        message = message or _why(pod, demand, nodes, taken)
+        message = message or _why(pod, demand, nodes, taken, places)
         if twin:
             hopeless[twin] = message  # room only shrinks within one look: the next of its template finds none either
         writes += _refused(pod, message, now)
@@ -72,9 +74,13 @@ def _template(pod: Object) -> tuple[str, str] | None:
     return (owner, hashed) if owner and hashed else None
 
 
-def _best(pod: Object, demand: Demand, nodes: list[Object], taken: dict[str, Room]) -> Object | None:
-    fitting = [node for node in nodes if placement.refusal(pod, node) is None and not taken[name_of(node)].lacks(demand)]
+def _best(pod: Object, demand: Demand, nodes: list[Object], taken: dict[str, Room], places: claims.Places) -> Object | None:
+    fitting = [node for node in nodes if _refusal(pod, node, places) is None and not taken[name_of(node)].lacks(demand)]
     return min(fitting, key=lambda node: _cost(pod, demand, node, taken[name_of(node)]), default=None)
+
+
+def _refusal(pod: Object, node: Object, places: claims.Places) -> str | None:
+    return placement.refusal(pod, node) or places.refusal(pod, node)
 
 
 def _cost(pod: Object, demand: Demand, node: Object, room: Room) -> tuple[int, int, int, float, int, str]:
@@ -89,13 +95,13 @@ def _cost(pod: Object, demand: Demand, node: Object, room: Room) -> tuple[int, i
     )
 
 
-def _why(pod: Object, demand: Demand, nodes: list[Object], taken: dict[str, Room]) -> str:
+def _why(pod: Object, demand: Demand, nodes: list[Object], taken: dict[str, Room], places: claims.Places) -> str:
     """``0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable.``"""
     if not nodes:
         return "no nodes available to schedule pods"
     reasons: Counter[str] = Counter()
     for node in nodes:
-        refused = placement.refusal(pod, node)
+        refused = _refusal(pod, node, places)
         reasons.update([refused] if refused else taken[name_of(node)].lacks(demand))
     told = ", ".join(sorted(f"{count} {reason}" for reason, count in reasons.items()))
     return f"0/{len(nodes)} nodes are available: {told}."

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from cloudstub.kinds.columns import COLUMNS, PLAIN
+from cloudstub.kinds.cells import PLAIN
+from cloudstub.kinds.columns import COLUMNS
 from cloudstub.kinds.kind import ALL_VERBS, Kind, Version
 
 ASKED_ONLY = ("create",)
+MEASURED = ("get", "list")
 
 
 def _kind(
@@ -41,17 +43,19 @@ def _kind(
 
 
 ALL = ("all",)
+EXTENSIONS = ("api-extensions",)
 RBAC = "rbac.authorization.k8s.io"
 ADMISSION = "admissionregistration.k8s.io"
 
 BUILTIN = (
     _kind("", "v1", "Namespace", "namespaces", "ns", namespaced=False, status=True, subresources=("finalize",)),
     _kind("", "v1", "Node", "nodes", "no", namespaced=False, status=True),
-    _kind("", "v1", "Pod", "pods", "po", status=True, subresources=("binding",), categories=ALL),
+    _kind("", "v1", "Pod", "pods", "po", status=True, subresources=("binding", "log", "exec", "attach", "portforward"), categories=ALL),
     _kind("", "v1", "ConfigMap", "configmaps", "cm"),
     _kind("", "v1", "Secret", "secrets"),
     _kind("", "v1", "Service", "services", "svc", status=True, categories=ALL),
     _kind("", "v1", "Endpoints", "endpoints", "ep", singular="endpoints"),
+    _kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
     _kind("", "v1", "Event", "events", "ev"),
     _kind("", "v1", "ServiceAccount", "serviceaccounts", "sa"),
     _kind("", "v1", "PersistentVolume", "persistentvolumes", "pv", namespaced=False, status=True),
@@ -62,6 +66,8 @@ BUILTIN = (
     _kind("apps", "v1", "DaemonSet", "daemonsets", "ds", status=True, generations=True, categories=ALL),
     _kind("apps", "v1", "ControllerRevision", "controllerrevisions"),
     _kind("batch", "v1", "Job", "jobs", status=True, generations=True, categories=ALL),
+    _kind("batch", "v1", "CronJob", "cronjobs", "cj", status=True, generations=True, categories=ALL),
+    _kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", "sc", namespaced=False),
     _kind("coordination.k8s.io", "v1", "Lease", "leases"),
     _kind(
         "apiextensions.k8s.io",
@@ -73,13 +79,16 @@ BUILTIN = (
         namespaced=False,
         status=True,
         generations=True,
-        categories=("api-extensions",),
+        categories=EXTENSIONS,
     ),
     _kind(RBAC, "v1", "Role", "roles"),
     _kind(RBAC, "v1", "RoleBinding", "rolebindings"),
     _kind(RBAC, "v1", "ClusterRole", "clusterroles", namespaced=False),
     _kind(RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False),
-    _kind(ADMISSION, "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", namespaced=False),
+    _kind(ADMISSION, "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", namespaced=False, categories=EXTENSIONS),
+    _kind(ADMISSION, "v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", namespaced=False, categories=EXTENSIONS),
+    _kind("metrics.k8s.io", "v1beta1", "NodeMetrics", "nodes", namespaced=False, verbs=MEASURED),
+    _kind("metrics.k8s.io", "v1beta1", "PodMetrics", "pods", verbs=MEASURED),
     _kind("authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", namespaced=False, verbs=ASKED_ONLY),
     _kind("authorization.k8s.io", "v1", "SelfSubjectRulesReview", "selfsubjectrulesreviews", namespaced=False, verbs=ASKED_ONLY),
     _kind("authorization.k8s.io", "v1", "SubjectAccessReview", "subjectaccessreviews", namespaced=False, verbs=ASKED_ONLY),

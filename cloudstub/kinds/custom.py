@@ -9,7 +9,8 @@ from cloudstub.errors import FieldError
 from cloudstub.kinds import jsonpath
 from cloudstub.kinds.ages import age
 from cloudstub.kinds.catalog import version_rank
-from cloudstub.kinds.columns import AGE, NAME, PLAIN
+from cloudstub.kinds.cells import AGE, NAME, PLAIN
+from cloudstub.kinds.conversion import conversion_errors, converter_of
 from cloudstub.kinds.kind import Column, Kind, Object, Version
 from cloudstub.kinds.schema import structural_errors
 
@@ -37,6 +38,7 @@ def kind_of(definition: Object) -> Kind:
         custom=True,
         list_kind=names.get("listKind", ""),
         preferred=tuple(sorted(versions, key=version_rank, reverse=True)),
+        converter=converter_of(spec),
     )
 
 
@@ -150,11 +152,7 @@ def _naming_errors(definition: Object, spec: Object, names: Object) -> list[Fiel
         errors.append(FieldError("spec.scope", message, "FieldValueNotSupported"))
     if "." not in spec["group"]:
         errors.append(_invalid("spec.group", spec["group"], "should be a domain with at least one dot"))
-    strategy = (spec.get("conversion") or {}).get("strategy", "None")
-    if strategy != "None":
-        message = f'Unsupported value: "{strategy}": supported values: "None"'
-        errors.append(FieldError("spec.conversion.strategy", message, "FieldValueNotSupported"))
-    return errors
+    return errors + conversion_errors(spec.get("conversion"))
 
 
 def _version_errors(version: Object, path: str) -> list[FieldError]:

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from cloudstub.kinds import webhook_rules
 from cloudstub.kinds.kind import Object
 
 
@@ -172,6 +173,19 @@ def _job(obj: Object) -> None:
             _part(template["metadata"], "labels").update(labels)
 
 
+def _cronjob(obj: Object) -> None:
+    spec = _part(obj, "spec")
+    for name, value in (
+        ("concurrencyPolicy", "Allow"),
+        ("suspend", False),
+        ("successfulJobsHistoryLimit", 3),
+        ("failedJobsHistoryLimit", 1),
+    ):
+        spec.setdefault(name, value)
+    template = _part(_part(spec, "jobTemplate"), "spec")
+    pod_spec(_part(_part(template, "template"), "spec"))
+
+
 def _service(obj: Object) -> None:
     spec = _part(obj, "spec")
     spec.setdefault("type", "ClusterIP")
@@ -227,13 +241,29 @@ def _persistent_volume_claim(obj: Object) -> None:
     _part(obj, "spec").setdefault("volumeMode", "Filesystem")
 
 
+def _storage_class(obj: Object) -> None:
+    obj.setdefault("reclaimPolicy", "Delete")
+    obj.setdefault("volumeBindingMode", "Immediate")
+
+
+def _validating(obj: Object) -> None:
+    webhook_rules.fill(obj, mutates=False)
+
+
+def _mutating(obj: Object) -> None:
+    webhook_rules.fill(obj, mutates=True)
+
+
 FILLERS: dict[str, Callable[[Object], Any]] = {
+    webhook_rules.VALIDATING: _validating,
+    webhook_rules.MUTATING: _mutating,
     "pods": _pod,
     "deployments.apps": _deployment,
     "replicasets.apps": _replicaset,
     "statefulsets.apps": _statefulset,
     "daemonsets.apps": _daemonset,
     "jobs.batch": _job,
+    "cronjobs.batch": _cronjob,
     "services": _service,
     "secrets": _secret,
     "namespaces": _namespace,
@@ -241,4 +271,5 @@ FILLERS: dict[str, Callable[[Object], Any]] = {
     "endpoints": _endpoints,
     "persistentvolumes": _persistent_volume,
     "persistentvolumeclaims": _persistent_volume_claim,
+    "storageclasses.storage.k8s.io": _storage_class,
 }

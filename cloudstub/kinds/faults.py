@@ -37,3 +37,14 @@ def shown(value: Any) -> str:
     """A value as a message quotes it, cut short."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def immutable(obj: dict[str, Any], old: dict[str, Any] | None, *path: str) -> list[FieldError]:
+    if old is None:
+        return []
+    here: Any = obj
+    there: Any = old
+    for name in path:
+        here = here.get(name) if isinstance(here, dict) else None
+        there = there.get(name) if isinstance(there, dict) else None
+    return [] if here == there else [invalid(".".join(path), here, "field is immutable")]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from cloudstub.kinds.webhook_client import Client
+
 Object = dict[str, Any]
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -55,6 +57,8 @@ class Kind:
     list_kind: str = ""
     preferred: tuple[str, ...] = field(default=())
     """Version names, the best first."""
+    converter: Client | None = None
+    """The webhook that makes objects of one version into another; None: the versions differ in their name only."""
 
     @property
     def resource(self) -> str:

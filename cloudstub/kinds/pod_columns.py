@@ -34,12 +34,27 @@ def status_word(obj: Object) -> str:
     return word
 
 
+def _inits(obj: Object) -> list[Object]:
+    return (obj.get("spec") or {}).get("initContainers") or []
+
+
+def _sidecars(obj: Object) -> set[str]:
+    """Init containers that go on running beside the others."""
+    return {str(one.get("name")) for one in _inits(obj) if one.get("restartPolicy") == "Always"}
+
+
+def _lasting(obj: Object) -> list[Object]:
+    """The statuses of all containers but those that come before the others and end."""
+    sidecars = _sidecars(obj)
+    return [*(one for one in _statuses(obj, "initContainerStatuses") if one.get("name") in sidecars), *_statuses(obj)]
+
+
 def _init_word(obj: Object) -> str | None:
-    total = len((obj.get("spec") or {}).get("initContainers") or ())
+    total, sidecars = len(_inits(obj)), _sidecars(obj)
     for done, container in enumerate(_statuses(obj, "initContainerStatuses")):
         state = container.get("state") or {}
         ended, waiting = state.get("terminated"), state.get("waiting")
-        if ended is not None and not ended.get("exitCode"):
+        if (ended is not None and not ended.get("exitCode")) or (container.get("name") in sidecars and container.get("started")):
             continue
         if ended is not None:
             return f"Init:{_ended_word(ended)}"
@@ -76,13 +91,14 @@ def _is_ready(obj: Object) -> bool:
 
 
 def _ready(obj: Object, now: datetime) -> str:
-    ready = sum(1 for container in _statuses(obj) if container.get("ready"))
-    return f"{ready}/{len((obj.get('spec') or {}).get('containers') or ())}"
+    ready = sum(1 for container in _lasting(obj) if container.get("ready"))
+    return f"{ready}/{len((obj.get('spec') or {}).get('containers') or ()) + len(_sidecars(obj))}"
 
 
 def _restarts(obj: Object, now: datetime) -> str:
-    count = sum(int(c.get("restartCount") or 0) for c in _statuses(obj))
-    ends = [((c.get("lastState") or {}).get("terminated") or {}).get("finishedAt") for c in _statuses(obj)]
+    lasting = _lasting(obj)
+    count = sum(int(c.get("restartCount") or 0) for c in lasting)
+    ends = [((c.get("lastState") or {}).get("terminated") or {}).get("finishedAt") for c in lasting]
     times = [moment for moment in map(parse_time, ends) if moment]
     return f"{count} ({age(max(times).isoformat(), now)} ago)" if count and times else str(count)
 

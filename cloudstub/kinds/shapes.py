@@ -68,7 +68,16 @@ _CONTAINER = _of(
 _POD_SPEC = _of(
     containers=_list(_CONTAINER),
     initContainers=_list(_CONTAINER),
-    volumes=_list(_of(name=_TEXT, configMap=_of(name=_TEXT), secret=_of(secretName=_TEXT), emptyDir=_of(), hostPath=_of(path=_TEXT))),
+    volumes=_list(
+        _of(
+            name=_TEXT,
+            configMap=_of(name=_TEXT),
+            secret=_of(secretName=_TEXT),
+            emptyDir=_of(),
+            hostPath=_of(path=_TEXT),
+            persistentVolumeClaim=_of(claimName=_TEXT, readOnly=_FLAG),
+        )
+    ),
     nodeName=_TEXT,
     nodeSelector=_TEXTS,
     affinity=_of(nodeAffinity=_NODE_AFFINITY),
@@ -105,6 +114,17 @@ _ROLLING = _of(maxSurge=_PERCENT, maxUnavailable=_PERCENT)
 
 _NAMES = _of(plural=_TEXT, kind=_TEXT, singular=_TEXT, listKind=_TEXT, shortNames=_list(_TEXT), categories=_list(_TEXT))
 
+_JOB_SPEC = _of(
+    selector=_SELECTOR,
+    template=_TEMPLATE,
+    parallelism=_INT,
+    completions=_INT,
+    completionMode=_TEXT,
+    backoffLimit=_INT,
+    activeDeadlineSeconds=_LONG,
+    ttlSecondsAfterFinished=_INT,
+    suspend=_FLAG,
+)
 _SPECS: dict[str, Schema] = {
     "pods": _POD_SPEC,
     "nodes": _of(unschedulable=_FLAG, podCIDR=_TEXT, taints=_list(_of(key=_TEXT, value=_TEXT, effect=_TEXT))),
@@ -129,25 +149,43 @@ _SPECS: dict[str, Schema] = {
         revisionHistoryLimit=_INT,
     ),
     "statefulsets.apps": _of(replicas=_INT, selector=_SELECTOR, template=_TEMPLATE, serviceName=_TEXT),
-    "jobs.batch": _of(
-        selector=_SELECTOR,
-        template=_TEMPLATE,
-        parallelism=_INT,
-        completions=_INT,
-        backoffLimit=_INT,
-        activeDeadlineSeconds=_LONG,
-        ttlSecondsAfterFinished=_INT,
+    "jobs.batch": _JOB_SPEC,
+    "cronjobs.batch": _of(
+        schedule=_TEXT,
+        timeZone=_TEXT,
+        concurrencyPolicy=_TEXT,
         suspend=_FLAG,
+        startingDeadlineSeconds=_LONG,
+        successfulJobsHistoryLimit=_INT,
+        failedJobsHistoryLimit=_INT,
+        jobTemplate=_of(metadata=_METADATA, spec=_JOB_SPEC),
     ),
     "services": _of(
         type=_TEXT,
         clusterIP=_TEXT,
         externalIPs=_list(_TEXT),
+        externalName=_TEXT,
         selector=_TEXTS,
+        sessionAffinity=_TEXT,
+        publishNotReadyAddresses=_FLAG,
         ports=_list(_of(name=_TEXT, port=_INT, nodePort=_INT, protocol=_TEXT)),
     ),
-    "persistentvolumes": _of(accessModes=_list(_TEXT), capacity=_QUANTITIES, storageClassName=_TEXT),
-    "persistentvolumeclaims": _of(accessModes=_list(_TEXT), volumeName=_TEXT, storageClassName=_TEXT),
+    "persistentvolumes": _of(
+        accessModes=_list(_TEXT),
+        capacity=_QUANTITIES,
+        storageClassName=_TEXT,
+        persistentVolumeReclaimPolicy=_TEXT,
+        volumeMode=_TEXT,
+        claimRef=_of(namespace=_TEXT, name=_TEXT, uid=_TEXT),
+        nodeAffinity=_of(required=_of(nodeSelectorTerms=_list(_NODE_TERM))),
+    ),
+    "persistentvolumeclaims": _of(
+        accessModes=_list(_TEXT),
+        volumeName=_TEXT,
+        storageClassName=_TEXT,
+        volumeMode=_TEXT,
+        resources=_of(requests=_QUANTITIES, limits=_QUANTITIES),
+    ),
     "customresourcedefinitions.apiextensions.k8s.io": _of(
         group=_TEXT,
         scope=_TEXT,
@@ -171,6 +209,7 @@ _STATUSES: dict[str, Schema] = {
         conditions=_CONDITIONS,
         containerStatuses=_CONTAINER_STATUSES,
         initContainerStatuses=_CONTAINER_STATUSES,
+        podIP=_TEXT,
         podIPs=_list(_of(ip=_TEXT)),
     ),
     "nodes": _of(
@@ -184,8 +223,12 @@ _STATUSES: dict[str, Schema] = {
     "replicasets.apps": _COUNTED,
     "daemonsets.apps": _of(conditions=_CONDITIONS),
     "jobs.batch": _of(conditions=_CONDITIONS, active=_INT, succeeded=_INT, failed=_INT, startTime=_TEXT),
+    "cronjobs.batch": _of(lastScheduleTime=_TEXT, lastSuccessfulTime=_TEXT, active=_list(_of(name=_TEXT, namespace=_TEXT, uid=_TEXT))),
+    "persistentvolumes": _of(phase=_TEXT),
+    "persistentvolumeclaims": _of(phase=_TEXT, accessModes=_list(_TEXT), capacity=_QUANTITIES),
     "customresourcedefinitions.apiextensions.k8s.io": _of(conditions=_CONDITIONS, storedVersions=_list(_TEXT)),
 }
+_WEBHOOKS = _list(_of(namespaceSelector=_SELECTOR, objectSelector=_SELECTOR))
 _FIELDS: dict[str, dict[str, Schema]] = {
     "events": {
         "involvedObject": _of(kind=_TEXT, namespace=_TEXT, name=_TEXT, fieldPath=_TEXT),
@@ -198,11 +241,25 @@ _FIELDS: dict[str, dict[str, Schema]] = {
         ),
     },
     "endpoints": {
-        "subsets": _list(_of(addresses=_list(_of(ip=_TEXT)), ports=_list(_of(name=_TEXT, port=_INT, protocol=_TEXT)))),
+        "subsets": _list(
+            _of(
+                addresses=_list(_of(ip=_TEXT, hostname=_TEXT)),
+                notReadyAddresses=_list(_of(ip=_TEXT, hostname=_TEXT)),
+                ports=_list(_of(name=_TEXT, port=_INT, protocol=_TEXT)),
+            )
+        ),
     },
+    "endpointslices.discovery.k8s.io": {
+        "addressType": _TEXT,
+        "endpoints": _list(_of(addresses=_list(_TEXT), nodeName=_TEXT, hostname=_TEXT, targetRef=_of(kind=_TEXT, name=_TEXT))),
+        "ports": _list(_of(name=_TEXT, port=_INT, protocol=_TEXT)),
+    },
+    "storageclasses.storage.k8s.io": dict.fromkeys(("provisioner", "reclaimPolicy", "volumeBindingMode"), _TEXT),
     "secrets": {"type": _TEXT, "immutable": _FLAG},
     "configmaps": {"immutable": _FLAG},
     "serviceaccounts": {"secrets": _list(_of(name=_TEXT))},
+    "validatingwebhookconfigurations.admissionregistration.k8s.io": {"webhooks": _WEBHOOKS},
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io": {"webhooks": _WEBHOOKS},
 }
 
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 from collections.abc import Callable
 from typing import Any
 
 from cloudstub.errors import FieldError
-from cloudstub.kinds import names
+from cloudstub.kinds import names, webhook_rules
 from cloudstub.kinds.custom import definition_errors
-from cloudstub.kinds.faults import duplicate, forbidden, invalid, required, unsupported, wrong_type
+from cloudstub.kinds.faults import forbidden, immutable, invalid, required, unsupported, wrong_type
 from cloudstub.kinds.kind import Object
 from cloudstub.kinds.pod_validation import pod_errors, template_errors
+from cloudstub.kinds.schedules import schedule_fault, zone_fault
+from cloudstub.kinds.service_validation import endpoints_errors, service_errors
+from cloudstub.kinds.volume_validation import claim_errors, class_errors, volume_errors
 
 Check = Callable[[Object, Object | None], list[FieldError]]
+POLICIES = ("Allow", "Forbid", "Replace")
+LONGEST_CRONJOB = 52
+"""Characters of a CronJob's name: its jobs get eleven more."""
 DATA_LIMIT = 1024 * 1024
 
 
@@ -27,17 +32,6 @@ def errors(resource: str, obj: Object, old: Object | None) -> list[FieldError]:
     found = names.metadata_errors(resource, obj["metadata"])
     check = CHECKS.get(resource)
     return found + (check(obj, old) if check else [])
-
-
-def _immutable(obj: Object, old: Object | None, *path: str) -> list[FieldError]:
-    if old is None:
-        return []
-    here: Any = obj
-    there: Any = old
-    for name in path:
-        here = here.get(name) if isinstance(here, dict) else None
-        there = there.get(name) if isinstance(there, dict) else None
-    return [] if here == there else [invalid(".".join(path), here, "field is immutable")]
 
 
 def _replicas(spec: Object) -> list[FieldError]:
@@ -71,7 +65,7 @@ def _workload(obj: Object, old: Object | None) -> list[FieldError]:
         *_replicas(spec),
         *_selector_errors(spec),
         *template_errors(spec.get("template"), "spec.template", restart=("Always",)),
-        *_immutable(obj, old, "spec", "selector"),
+        *immutable(obj, old, "spec", "selector"),
     ]
 
 
@@ -107,8 +101,41 @@ def _job(obj: Object, old: Object | None) -> list[FieldError]:
         for name in ("parallelism", "completions", "backoffLimit")
         if name in spec and (isinstance(spec[name], bool) or not isinstance(spec[name], int) or spec[name] < 0)
     ]
+    mode = spec.get("completionMode", "NonIndexed")
+    if mode not in ("Indexed", "NonIndexed"):
+        found.append(unsupported("spec.completionMode", mode, ("Indexed", "NonIndexed")))
+    elif mode == "Indexed" and spec.get("completions") is None:
+        found.append(required("spec.completions", "when completion mode is Indexed"))
     found += template_errors(spec.get("template"), "spec.template", restart=("Never", "OnFailure"))
-    return found + _immutable(obj, old, "spec", "selector") + _immutable(obj, old, "spec", "template")
+    return (
+        found
+        + immutable(obj, old, "spec", "completionMode")
+        + immutable(obj, old, "spec", "selector")
+        + immutable(obj, old, "spec", "template")
+    )
+
+
+def _cronjob(obj: Object, old: Object | None) -> list[FieldError]:
+    spec = obj.get("spec") or {}
+    found = [
+        invalid(f"spec.{name}", spec[name], "must be greater than or equal to 0")
+        for name in ("successfulJobsHistoryLimit", "failedJobsHistoryLimit", "startingDeadlineSeconds")
+        if name in spec and (isinstance(spec[name], bool) or not isinstance(spec[name], int) or spec[name] < 0)
+    ]
+    if not spec.get("schedule"):
+        found.append(required("spec.schedule"))
+    elif fault := schedule_fault(spec["schedule"]):
+        found.append(invalid("spec.schedule", spec["schedule"], fault))
+    if "timeZone" in spec and (fault := zone_fault(spec["timeZone"])):
+        found.append(invalid("spec.timeZone", spec["timeZone"], fault))
+    if spec.get("concurrencyPolicy") not in POLICIES:
+        found.append(unsupported("spec.concurrencyPolicy", spec.get("concurrencyPolicy"), POLICIES))
+    job = (spec.get("jobTemplate") or {}).get("spec") or {}
+    found += template_errors(job.get("template"), "spec.jobTemplate.spec.template", restart=("Never", "OnFailure"))
+    name = obj["metadata"].get("name")
+    if isinstance(name, str) and len(name) > LONGEST_CRONJOB:
+        found.append(invalid("metadata.name", name, f"must be no more than {LONGEST_CRONJOB} characters"))
+    return found
 
 
 def _data(obj: Object, *, is_secret: bool) -> list[FieldError]:
@@ -156,61 +183,7 @@ def _configmap(obj: Object, old: Object | None) -> list[FieldError]:
 
 
 def _secret(obj: Object, old: Object | None) -> list[FieldError]:
-    return _data(obj, is_secret=True) + _immutable(obj, old, "type") + _sealed(obj, old)
-
-
-SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
-
-
-def _service(obj: Object, old: Object | None) -> list[FieldError]:
-    spec = obj.get("spec") or {}
-    found = []
-    if spec.get("type") not in SERVICE_TYPES:
-        found.append(unsupported("spec.type", spec.get("type"), SERVICE_TYPES))
-    found += names.labels(spec.get("selector"), "spec.selector")
-    ports = spec.get("ports")
-    if ports is not None and not isinstance(ports, list):
-        return [*found, wrong_type("spec.ports", ports, "a list")]
-    headless = spec.get("clusterIP") == "None"
-    if not ports and not headless and spec.get("type") != "ExternalName":
-        found.append(required("spec.ports"))
-    found += _service_ports(ports or [])
-    address = spec.get("clusterIP")
-    if address not in (None, "", "None") and not _is_address(address):
-        found.append(invalid("spec.clusterIP", address, "must be empty, 'None', or a valid IP address"))
-    if old and (old.get("spec") or {}).get("clusterIP") and spec.get("type") != "ExternalName":
-        found += _immutable(obj, old, "spec", "clusterIP")
-    return found
-
-
-def _service_ports(ports: list[Any]) -> list[FieldError]:
-    found: list[FieldError] = []
-    seen: set[Any] = set()
-    for i, port in enumerate(ports):
-        path = f"spec.ports[{i}]"
-        if not isinstance(port, dict):
-            found.append(wrong_type(path, port, "an object"))
-            continue
-        number = port.get("port")
-        if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 65535:
-            found.append(invalid(f"{path}.port", number, "must be between 1 and 65535, inclusive"))
-        if port.get("protocol") not in ("TCP", "UDP", "SCTP"):
-            found.append(unsupported(f"{path}.protocol", port.get("protocol"), ("SCTP", "TCP", "UDP")))
-        if len(ports) > 1 and not port.get("name"):
-            found.append(required(f"{path}.name"))
-        key = (str(number), str(port.get("protocol")))
-        if key in seen:
-            found.append(duplicate(path, port))
-        seen.add(key)
-    return found
-
-
-def _is_address(text: Any) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return isinstance(text, str)
+    return _data(obj, is_secret=True) + immutable(obj, old, "type") + _sealed(obj, old)
 
 
 def _event(obj: Object, old: Object | None) -> list[FieldError]:
@@ -248,8 +221,8 @@ def _lease(obj: Object, old: Object | None) -> list[FieldError]:
 def _definition(obj: Object, old: Object | None) -> list[FieldError]:
     found = definition_errors(obj)
     if old is not None and not found:
-        found += _immutable(obj, old, "spec", "group") + _immutable(obj, old, "spec", "scope")
-        found += _immutable(obj, old, "spec", "names", "plural") + _immutable(obj, old, "spec", "names", "kind")
+        found += immutable(obj, old, "spec", "group") + immutable(obj, old, "spec", "scope")
+        found += immutable(obj, old, "spec", "names", "plural") + immutable(obj, old, "spec", "names", "kind")
         stored = (old.get("status") or {}).get("storedVersions") or []
         declared = {version["name"] for version in obj["spec"]["versions"]}
         found += [
@@ -258,16 +231,27 @@ def _definition(obj: Object, old: Object | None) -> list[FieldError]:
     return found
 
 
+def _webhooks(obj: Object, old: Object | None) -> list[FieldError]:
+    return webhook_rules.errors(obj)
+
+
 CHECKS: dict[str, Check] = {
+    webhook_rules.VALIDATING: _webhooks,
+    webhook_rules.MUTATING: _webhooks,
     "pods": pod_errors,
     "deployments.apps": _deployment,
     "replicasets.apps": _workload,
     "statefulsets.apps": _workload,
     "daemonsets.apps": _workload,
     "jobs.batch": _job,
+    "cronjobs.batch": _cronjob,
     "configmaps": _configmap,
     "secrets": _secret,
-    "services": _service,
+    "services": service_errors,
+    "endpoints": endpoints_errors,
+    "persistentvolumeclaims": claim_errors,
+    "persistentvolumes": volume_errors,
+    "storageclasses.storage.k8s.io": class_errors,
     "events": _event,
     "nodes": _node,
     "leases.coordination.k8s.io": _lease,

@@ -56,7 +56,7 @@ def _check_operation(op: Any, index: int) -> None:
         raise BadRequest(f"[{index}]: an operation must be an object")
     name = op.get("op")
     if not isinstance(name, str) or name not in _NEEDS:
-        raise BadRequest(f"[{index}].op: Unsupported value: {name!r}: supported values: {', '.join(_NEEDS)}")
+        raise BadRequest(f"[{index}].op: Unsupported value: {str(name)[:64]!r}: supported values: {', '.join(_NEEDS)}")
     for field in ("path", *_NEEDS[name]):
         if field not in op:
             raise BadRequest(f"[{index}].{field}: Required value")

@@ -39,7 +39,7 @@ def _merged(target: dict[str, Any], patch: dict[str, Any], rules: Rules, path: s
     if directive == "replace":
         target = {}
     elif directive != "merge":
-        raise BadRequest(f"{_at(path, '$patch')}: unknown directive {directive!r}: use replace, delete or merge")
+        raise BadRequest(f"{_at(path, '$patch')}: unknown directive {str(directive)[:64]!r}: use replace, delete or merge")
     _retain(target, patch, path)
     lists = {name: patch.pop(name) for name in list(patch) if name.startswith((_DELETE_FROM, _ORDER))}
     before = {_field(name): list(_list_or_empty(target.get(_field(name)))) for name in lists}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from cloudstub.errors import NotFound
@@ -62,7 +63,12 @@ class Cluster:
 
     def _target_of(self, write: Any) -> Target:
         metadata = write.object["metadata"]
-        return self._target(write.resource, metadata.get("namespace", ""), metadata["name"])
+        target = self._target(write.resource, metadata.get("namespace", ""), metadata["name"])
+        stored_as = str(write.object.get("apiVersion", "")).rpartition("/")[2]
+        if stored_as == target.version or stored_as not in target.kind.versions:
+            return target
+        # Stored before the storage version changed: controllers leave it in the version in which it is.
+        return replace(target, kind=replace(target.kind, storage=stored_as), version=stored_as)
 
     def _target(self, resource: str, namespace: str, name: str = "") -> Target:
         kind = self._world.catalog.by_resource(resource)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from cloudstub.errors import AlreadyExists, BadRequest, Conflict, Forbidden, NotFound
@@ -9,7 +10,7 @@ from cloudstub.kinds.custom import DEFINITIONS
 from cloudstub.kinds.faults import required
 from cloudstub.kinds.kind import Kind
 from cloudstub.store.records import Key, Object
-from cloudstub.verbs import prepare
+from cloudstub.verbs import node_ports, prepare
 from cloudstub.verbs.addresses import address_errors, cluster_ip
 from cloudstub.verbs.pod_status import initial_pod_status
 from cloudstub.verbs.storing import store_object
@@ -97,6 +98,7 @@ def _settle_kind(world: World, target: Target, obj: Object) -> None:
         obj["status"] = {"phase": "Active"}
     elif resource == "services":
         give_address(world, target.kind, obj)
+        give_node_ports(world, target.kind, obj)
         obj["status"] = {"loadBalancer": {}}
     elif resource in ("persistentvolumes", "persistentvolumeclaims"):
         obj["status"] = {"phase": "Available" if resource == "persistentvolumes" else "Pending"}
@@ -112,12 +114,23 @@ def give_address(world: World, kind: Kind, obj: Object) -> None:
     spec = obj["spec"]
     if spec["type"] == "ExternalName":
         return
-    taken = {cluster_ip(record.value) for record in world.store.peek_all(kind.resource)}
+    taken = {cluster_ip(service) for service in _services(world, kind)}
     if not spec.get("clusterIP"):
         spec["clusterIP"] = world.addresses.allocate(taken)
     else:
         prepare.refuse(kind, obj, address_errors(spec["clusterIP"], taken))
     spec["clusterIPs"] = [spec["clusterIP"]]
+
+
+def give_node_ports(world: World, kind: Kind, obj: Object) -> None:
+    """A port on every node for each port of a service that is open to nodes."""
+    mine = (obj["metadata"].get("namespace"), obj["metadata"]["name"])
+    others = (one for one in _services(world, kind) if (one["metadata"].get("namespace"), one["metadata"]["name"]) != mine)
+    prepare.refuse(kind, obj, node_ports.settle(obj["spec"], node_ports.taken_by(others)))
+
+
+def _services(world: World, kind: Kind) -> Iterator[Object]:
+    return (record.value for record in world.store.peek_all(kind.resource))
 
 
 def _refuse_taken_names(world: World, definition: Object) -> None:

@@ -1,5 +1,5 @@
-"""Objects in the version that a client speaks. All versions of a kind have one shape (conversion strategy None), so only
-``apiVersion`` differs, and it stands first in the stored bytes.
+"""Objects in the version that a client speaks, where all versions of the kind have one shape (conversion strategy None): only
+``apiVersion`` differs, and it stands first in the stored bytes. What a webhook converts comes here converted.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from cloudstub.kinds.kind import Kind
 
 def served(body: bytes, kind: Kind, version: str) -> bytes:
     """The stored body as ``version`` says it."""
-    if version == kind.storage:
+    if body.startswith(_prefix(kind.api_version(version))):
         return body
     stored_prefix = _prefix(kind.api_version(kind.storage))
     if body.startswith(stored_prefix):

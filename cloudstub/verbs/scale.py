@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cloudstub.errors import BadRequest
-from cloudstub.kinds.columns import NONE, selector_text
+from cloudstub.kinds.cells import NONE, selector_text
 from cloudstub.kinds.faults import invalid
 from cloudstub.store.records import Object, encode
 from cloudstub.verbs import prepare

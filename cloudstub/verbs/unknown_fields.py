@@ -26,6 +26,9 @@ _TOP = {
     "statefulsets.apps": ("spec", "status"),
     "daemonsets.apps": ("spec", "status"),
     "jobs.batch": ("spec", "status"),
+    "cronjobs.batch": ("spec", "status"),
+    "persistentvolumes": ("spec", "status"),
+    "persistentvolumeclaims": ("spec", "status"),
     "leases.coordination.k8s.io": ("spec",),
     "customresourcedefinitions.apiextensions.k8s.io": ("spec", "status"),
 }
@@ -34,6 +37,10 @@ _SPEC = {
         "replicas", "selector", "template", "strategy", "minReadySeconds", "revisionHistoryLimit", "paused", "progressDeadlineSeconds",
     ),
     "replicasets.apps": ("replicas", "selector", "template", "minReadySeconds"),
+    "cronjobs.batch": (
+        "schedule", "timeZone", "startingDeadlineSeconds", "concurrencyPolicy", "suspend", "jobTemplate", "successfulJobsHistoryLimit",
+        "failedJobsHistoryLimit",
+    ),
     "daemonsets.apps": ("selector", "template", "updateStrategy", "minReadySeconds", "revisionHistoryLimit"),
 }  # fmt: skip
 _POD_SPEC = frozenset(

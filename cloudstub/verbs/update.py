@@ -10,8 +10,8 @@ from cloudstub.kinds.custom import DEFINITIONS
 from cloudstub.kinds.faults import forbidden, invalid, wrong_type
 from cloudstub.kinds.names import metadata_errors
 from cloudstub.store.records import Object, Record
-from cloudstub.verbs import prepare
-from cloudstub.verbs.create import give_address
+from cloudstub.verbs import node_ports, prepare
+from cloudstub.verbs.create import give_address, give_node_ports
 from cloudstub.verbs.storing import is_finished_with, remove_object, store_object
 from cloudstub.verbs.world import PLAIN, Target, World, WriteOptions, Written, details, not_found
 
@@ -33,9 +33,12 @@ def update(world: World, target: Target, sent: Any, options: WriteOptions = PLAI
         _keep(obj, old, "spec")
     if target.kind.resource == "services":
         _keep_address(obj, old)
+        node_ports.keep(obj, old)
     obj, warnings = prepare.finished(world, target, obj, old, options)
     if target.kind.resource == "services" and not (obj["spec"].get("clusterIP")):
         give_address(world, target.kind, obj)
+    if target.kind.resource == "services":
+        give_node_ports(world, target.kind, obj)
     _count_generation(target, obj, old)
     return Written(_put(world, target, obj, record, options), warnings=tuple(warnings))
 
