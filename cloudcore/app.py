@@ -3,36 +3,50 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
+import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cloudcore.admission import configuration
+from cloudcore.admission.service import Admission
 from cloudcore.cloudhub.enrolment import enrolment_app
 from cloudcore.cloudhub.revoking import keep_out_the_revoked
 from cloudcore.cloudhub.routing import Target
 from cloudcore.cloudhub.service import CloudHub
 from cloudcore.cloudhub.session import Limits
-from cloudcore.cloudhub.tlsserver import TLSServer
+from cloudcore.cloudhub.upstream import Taker
+from cloudcore.cloudstream.kubelet import pod_place
+from cloudcore.cloudstream.service import CloudStream
 from cloudcore.config import CloudCoreConfig, KubeAPI
 from cloudcore.devicecontroller.service import DeviceController
 from cloudcore.edgecontroller.service import EdgeController
 from cloudcore.errors import ConfigError
+from cloudcore.keeper import keep
 from cloudcore.kube import definitions, resources
 from cloudcore.kube.client import KubeClient
 from cloudcore.kube.informers import Informers
 from cloudcore.kube.kubeconfig import find_access
+from cloudcore.kube.ownership import Webhook
 from cloudcore.kube.patience import until_answered
+from cloudcore.monitor.exposition import Source
+from cloudcore.monitor.service import Monitor
 from cloudcore.pki.identity import Identity, open_identity
 from cloudcore.pki.ports import NAMESPACE
 from cloudcore.pki.revocation import REVOKED_SECRET
-from cloudcore.pki.tls import server_ssl_context
-from cloudcore.ports import Uplink
+from cloudcore.pki.tls import kubelet_ssl_context, server_ssl_context
+from cloudcore.ports import Notice, Uplink
+from cloudcore.records.record import Caps
+from cloudcore.records.service import Records
+from cloudcore.synccontroller.objectsync import slim
 from cloudcore.synccontroller.record import SyncRecord
 from cloudcore.synccontroller.service import SyncController
+from cloudcore.tlsserver import TLSServer
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +59,8 @@ class Running:
     identity: Identity
     hub_port: int
     https_port: int
+    kubelet_port: int
+    monitor_port: int
     _closing: AsyncExitStack
 
     async def stop(self) -> None:
@@ -90,20 +106,28 @@ class _Building:
         self._now = now
         self._closing = closing
         self._informers = Informers(kube)
-        self._followers: list[Callable[[str, bool], None]] = []
+        self._measured: list[Source] = [kube.calls.readings]
 
     async def build(self) -> Running:
         logger.info("Kubernetes API at %s", self._kube.server)
         identity = await until_answered("opening the cluster's identity", lambda: open_identity(self._kube, now=time.time()))
-        await until_answered("creating CustomResourceDefinitions", lambda: definitions.create_missing(self._kube))
+        webhook = await self._open_admission(identity)
+        await until_answered("installing CustomResourceDefinitions", lambda: definitions.install(self._kube, webhook))
+        if webhook is not None:
+            await until_answered("registering the admission webhook", lambda: configuration.register(self._kube, webhook))
         hub = self._hub(identity)
-        await self._controllers(hub)
+        self._measured.append(hub.readings)
+        streams = self._streams(hub)
+        await self._controllers(hub, await self._takers(), streams)
         await self._watch_revocations(identity, hub)
+        kubelet_port = await self._open_kubelet(streams, identity)
         return Running(
             hub,
             identity,
+            kubelet_port=kubelet_port,
             hub_port=await self._open_hub(hub, identity),
             https_port=await self._open_enrolment(identity),
+            monitor_port=await self._open_monitor(),
             _closing=self._closing,
         )
 
@@ -116,23 +140,55 @@ class _Building:
             now_ms=lambda: int(self._now().timestamp() * 1000),
         )
 
-    async def _controllers(self, hub: CloudHub) -> None:
+    async def _takers(self) -> dict[Target, Taker]:
+        settings = self._config.modules.records
+        if not settings.enable:
+            return {}
+        caps = Caps(max_bytes=settings.max_size * 1024 * 1024, max_age=settings.max_age * 86_400)
+        records = Records(self._config.records_file, caps, now_ms=lambda: int(self._now().timestamp() * 1000))
+        self._closing.push_async_callback(records.stop)
+        await records.start()
+        self._measured.append(records.readings)
+        return {Target.RECORDS: records}
+
+    def _streams(self, hub: CloudHub) -> CloudStream | None:
+        settings = self._config.modules.cloud_stream
+        if not settings.enable:
+            return None
+        pods = self._informers.get(resources.PODS)
+        streams = CloudStream(
+            self._kube,
+            hub,
+            lambda namespace, name: pod_place(pods.get(namespace, name)),
+            now_ms=lambda: int(self._now().timestamp() * 1000),
+            domain=settings.node_domain,
+            address=settings.node_address,
+        )
+        self._measured.append(streams.readings)
+        return streams
+
+    async def _controllers(self, hub: CloudHub, takers: dict[Target, Taker], streams: CloudStream | None) -> None:
         get = self._informers.get
         record = SyncRecord(
             self._kube,
-            objectsyncs=get(resources.OBJECT_SYNCS),
-            clusterobjectsyncs=get(resources.CLUSTER_OBJECT_SYNCS),
+            objectsyncs=get(resources.OBJECT_SYNCS, slim),
+            clusterobjectsyncs=get(resources.CLUSTER_OBJECT_SYNCS, slim),
         )
         sync = SyncController(record, nodes=get(resources.NODES), downlink=hub)
+        modules = self._config.modules
+        notice: Notice = sync.notice if modules.synccontroller.enable else lambda node, key: None
         edge = EdgeController(
             self._kube,
             pods=get(resources.PODS),
             nodes=get(resources.NODES),
             configmaps=get(resources.CONFIGMAPS),
             secrets=get(resources.SECRETS),
+            services=get(resources.SERVICES),
+            endpoints=get(resources.ENDPOINTS),
             downlink=hub,
             now=self._now,
-            noticed=sync.notice,
+            noticed=notice,
+            kubelet=lambda: streams.endpoint if streams is not None else None,
         )
         device = DeviceController(
             self._kube,
@@ -141,9 +197,8 @@ class _Building:
             configmaps=get(resources.CONFIGMAPS),
             downlink=hub,
             now=self._now,
-            noticed=sync.notice,
+            noticed=notice,
         )
-        modules = self._config.modules
         wanted: list[tuple[bool, Target, Any]] = [
             (modules.edgecontroller.enable, Target.EDGE, edge),
             (modules.devicecontroller.enable, Target.DEVICE, device),
@@ -153,10 +208,13 @@ class _Building:
         started: list[Any] = [*uplinks.values(), *([sync] if modules.synccontroller.enable else [])]
         hub.introduce(
             uplinks,
+            takers=takers,
             record=record if modules.synccontroller.enable else None,
             may_read=edge.may_read,
             followers=[sync.node_changed] if modules.synccontroller.enable else [],
+            streams=streams.tunnels if streams is not None else None,
         )
+        self._measured.append(sync.readings)
         self._informers.start()
         self._closing.push_async_callback(self._informers.stop)
         for part in started:
@@ -173,8 +231,23 @@ class _Building:
                 changed.set()
 
         self._informers.get(resources.SECRETS).follow(look)
-        task = asyncio.create_task(keep_out_the_revoked(identity.revocations.refresh, hub.close_revoked, changed), name="revoked nodes")
+        task = keep(lambda: keep_out_the_revoked(identity.revocations.refresh, hub.close_revoked, changed), "revoked nodes")
         self._closing.push_async_callback(_cancelled, task)
+
+    async def _open_kubelet(self, streams: CloudStream | None, identity: Identity) -> int:
+        """Before the hub, so that the first node's status says where its kubelet is. Nodes are served without it too."""
+        if streams is None:
+            return 0
+        settings = self._config.modules.cloud_stream
+        names = [*self._names(), settings.node_domain, f"*.{settings.node_domain}", *filter(None, [settings.node_address])]
+        context = kubelet_ssl_context(identity.authority, names, now=time.time())
+        self._closing.push_async_callback(streams.stop)
+        try:
+            return await streams.start(settings.address, settings.stream_port, context)
+        except OSError as exc:
+            where = f"{settings.address} port {settings.stream_port}: {exc.strerror or exc}"
+            logger.error("modules.cloudStream.streamPort: no kubectl logs and exec, cannot listen on %s", where)
+            return 0
 
     async def _open_hub(self, hub: CloudHub, identity: Identity) -> int:
         settings = self._config.modules.cloudhub
@@ -183,7 +256,7 @@ class _Building:
         context = server_ssl_context(identity.authority, self._names(), client_required=True, now=time.time())
         # Pushed last, so sessions end first and their last words still find the controllers.
         self._closing.push_async_callback(hub.stop)
-        return await _bound("websocket", settings.websocket.address, settings.websocket.port, hub.listen, context)
+        return await _bound("cloudhub.websocket", settings.websocket.address, settings.websocket.port, hub.listen, context)
 
     async def _open_enrolment(self, identity: Identity) -> int:
         settings = self._config.modules.cloudhub
@@ -193,20 +266,65 @@ class _Building:
         lifetime = timedelta(days=settings.edge_cert_signing_duration)
         server = TLSServer(enrolment_app(identity.authority, identity.tokens, identity.revocations, lifetime=lifetime))
         self._closing.push_async_callback(server.stop)
-        port = await _bound("https", settings.https.address, settings.https.port, server.start, context)
+        port = await _bound("cloudhub.https", settings.https.address, settings.https.port, server.start, context)
         logger.info("enrolment listens on %s port %d", settings.https.address, port)
         return port
+
+    async def _open_admission(self, identity: Identity) -> Webhook | None:
+        """The API server is told where we listen, so a taken port is no reason to go without; behind a Service it must be this one."""
+        settings = self._config.modules.admission
+        if not settings.enable:
+            return None
+        service = tuple(settings.service.split("/")) if settings.service else ()
+        names = [f"{service[1]}.{service[0]}.svc"] if service else []
+        context = server_ssl_context(identity.authority, [*names, settings.address, *self._names()], client_required=False, now=time.time())
+        admission = Admission(self._has_model)
+        self._closing.push_async_callback(admission.stop)
+        try:
+            port = await admission.start(settings.address, settings.port, context)
+        except OSError as exc:
+            if service:
+                text = f"cannot listen on {settings.address} port {settings.port}: {exc.strerror or exc}"
+                raise ConfigError(f"modules.admission.port: {text}") from exc
+            port = await _bound("admission", settings.address, 0, admission.start, context)
+        host = _reachable(settings.address, self._config.modules.cloudhub.advertise_address)
+        logger.info("webhooks for devices listen on %s port %d", settings.address, port)
+        pem = ssl.DER_cert_to_PEM_cert(identity.authority.certificate)
+        return Webhook(pem, f"https://{host}:{port}", (service[0], service[1]) if service else None)
+
+    def _has_model(self, namespace: str, name: str) -> bool:
+        models = self._informers.get(resources.DEVICE_MODELS)
+        return not models.synced.is_set() or models.get(namespace, name) is not None
+
+    async def _open_monitor(self) -> int:
+        """A site whose metrics cannot be read serves its nodes all the same."""
+        address = self._config.common_config.monitor_server.bind_address
+        if not address:
+            return 0
+        monitor = Monitor(self._measured)
+        self._closing.push_async_callback(monitor.stop)
+        try:
+            return await monitor.start(address)
+        except OSError as exc:
+            logger.error("commonConfig.monitorServer.bindAddress: no metrics, cannot listen on %s: %s", address, exc.strerror or exc)
+            return 0
 
     def _names(self) -> list[str]:
         settings = self._config.modules.cloudhub
         return [*settings.advertise_address, *settings.dns_names]
 
 
+def _reachable(address: str, advertised: Sequence[str]) -> str:
+    """The address under which others reach what listens on ``address``."""
+    chosen = next(iter(advertised), "127.0.0.1") if ipaddress.ip_address(address).is_unspecified else address
+    return f"[{chosen}]" if ":" in chosen else chosen
+
+
 async def _bound(key: str, host: str, port: int, listen: Any, context: Any) -> int:
     try:
         return int(await listen(host, port, context))
     except OSError as exc:
-        raise ConfigError(f"modules.cloudhub.{key}.port: cannot listen on {host} port {port}: {exc.strerror or exc}") from exc
+        raise ConfigError(f"modules.{key}.port: cannot listen on {host} port {port}: {exc.strerror or exc}") from exc
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

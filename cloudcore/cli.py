@@ -1,24 +1,31 @@
-"""``cloudcore``: run CloudCore, or manage join tokens and revocations (``cloudcore token …``, ``cloudcore revoke NODE``)."""
+"""``cloudcore``: run CloudCore, or manage who may come in (``cloudcore token|node|ca …``), or see what boards uploaded."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cloudcore import app, logs
+from cloudcore import app
 from cloudcore.config import DEFAULT_FILE, CloudCoreConfig, read_config
 from cloudcore.errors import CloudCoreError, ConfigError, KubeUnreachable
-from cloudcore.pki.commands import add_token_parser, run_token
+from cloudcore.limits import allow_connections, collect_garbage_rarely
+from cloudcore.pki.cacommands import add_ca_parser
+from cloudcore.pki.commands import add_token_parser
+from cloudcore.pki.nodecommands import add_node_parser
+from cloudcore.records.commands import add_records_parser
 from componentconfig.flags import add_config_flags, answer
+from supervision import logs
+from supervision.eventloop import signs_of_life
+from supervision.loops import new_event_loop
+from supervision.notify import ServiceManager, service_manager
 from viaduct import __version__
 
 logger = logging.getLogger(__name__)
@@ -35,15 +42,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     text = answer(args, CloudCoreConfig, __version__)
     if text is not None:
-        print(text)
+        _say(text)
         return EXIT_OK
-    logs.set_up(args.log_level)
+    logs.set_up(args.log_level, "cloudcore", quiet=("aiohttp", "asyncio"))
     try:
         config = _config(args)
-        if getattr(args, "token_command", None):
-            print(_run(_token(args, config)))
+        if getattr(args, "look", None):
+            _say(args.look(args, config.records_file))
             return EXIT_OK
-        return _run(_serve(config))
+        if getattr(args, "run", None):
+            _say(_run(_command(args, config)))
+            return EXIT_OK
+        collect_garbage_rarely()
+        allow_connections(config.modules.cloudhub.node_limit)
+        return _run(_supervised(config, service_manager()))
     except ConfigError as exc:
         for problem in exc.problems:
             print(f"cloudcore: {problem}", file=sys.stderr)
@@ -60,7 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cloudcore", description="Cloud services between a Kubernetes API and edge boards.")
     add_config_flags(parser, DEFAULT_FILE)
     parser.add_argument("--log-level", choices=logs.LEVELS, default="info", help="how much to say on stderr (default info)")
-    add_token_parser(parser.add_subparsers(metavar="token|revoke"))
+    commands = parser.add_subparsers(metavar="token|node|ca|records")
+    for add in (add_token_parser, add_node_parser, add_ca_parser, add_records_parser):
+        add(commands)
     return parser
 
 
@@ -74,17 +88,24 @@ def _config(args: argparse.Namespace) -> CloudCoreConfig:
     return config
 
 
-async def _token(args: argparse.Namespace, config: CloudCoreConfig) -> str:
+async def _command(args: argparse.Namespace, config: CloudCoreConfig) -> str:
     if args.kubeconfig:
         config = replace(config, kube_api=replace(config.kube_api, kube_config=args.kubeconfig, master=""))
     kube = app.kube_client(config)
     try:
-        return await run_token(args, kube)
+        return str(await args.run(args, kube))
     finally:
         await kube.close()
 
 
-async def _serve(config: CloudCoreConfig) -> int:
+async def _supervised(config: CloudCoreConfig, manager: ServiceManager) -> int:
+    """Ready from the first moment on: CloudCore waits for the API by itself, and nothing that starts beside it has to."""
+    manager.ready("waits for the Kubernetes API")
+    async with signs_of_life(manager):
+        return await _serve(config, manager)
+
+
+async def _serve(config: CloudCoreConfig, manager: ServiceManager) -> int:
     """Run until SIGINT or SIGTERM, also while the start still waits for the API."""
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
@@ -99,18 +120,24 @@ async def _serve(config: CloudCoreConfig) -> int:
         return EXIT_OK
     running = await starting
     logger.info("CloudCore %s serves nodes", __version__)
+    manager.status("serves nodes")
     await stopping
+    manager.stopping()
     logger.info("stopping")
     await running.stop()
     return EXIT_OK
 
 
+def _say(text: str) -> None:
+    """Print; a reader that has seen enough (``| head``) is no failure."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _run(work: Coroutine[Any, Any, Result]) -> Result:
-    """On uvloop where it is installed: it takes a sixth of asyncio's memory for a TLS connection."""
-    factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
-    with suppress(ImportError):
-        factory = import_module("uvloop").new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(work)
 
 

@@ -44,6 +44,9 @@ class Cluster(Protocol):
     async def update(self, resource: Resource, namespace: str | None, body: Mapping[str, Any], *, subresource: str = "") -> JsonObject:
         """Replace. With ``metadata.resourceVersion``, only that version; KubeConflict where it is not the newest."""
 
+    async def patch(self, resource: Resource, namespace: str | None, name: str, patch: Any) -> JsonObject:
+        """Lay ``patch`` over the newest version (RFC 7386)."""
+
     async def delete(
         self, resource: Resource, namespace: str | None, name: str, *, grace_seconds: int | None = None, uid: str = ""
     ) -> JsonObject:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import ClassVar
 
 import componentconfig.errors
-from cloudcore.configfile import load
 from cloudcore.errors import ConfigError
 from componentconfig import checks
+from componentconfig.file import load
 from componentconfig.reading import read
 from componentconfig.setting import section, setting
 
@@ -18,14 +18,14 @@ DEFAULT_FILE = "/etc/kubeedge/config/cloudcore.yaml"
 
 @dataclass(frozen=True, slots=True)
 class KubeAPI:
-    IGNORED: ClassVar[tuple[str, ...]] = ("contentType",)
+    IGNORED: ClassVar[tuple[str, ...]] = ("contentType", "qps")
+    """Leases of thousands of boards outgrow any fixed rate; what holds us back is ``burst``, and the API server's own fairness."""
 
     burst: int = setting(200, "Requests to the API that may go out at once.", expected="a number of requests", minimum=1, maximum=100_000)
     kube_config: str = setting(
         "/root/.kube/config", "The kubeconfig of the Kubernetes API. Not needed inside a cluster.", minimal=True, check=checks.absolute_path
     )
     master: str = setting("", "URL of the API server, instead of the one in the kubeconfig.", minimal=True)
-    qps: int = setting(100, "Requests to the API per second in the long run.", expected="a number of requests", minimum=1, maximum=100_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,18 @@ class HttpsServer:
     address: str = setting("0.0.0.0", "Address to listen on.", minimal=True, check=checks.address)
     enable: bool = setting(True, "Sign certificates for nodes that have a token, and renew them.", minimal=True)
     port: int = setting(10002, "Port to listen on; 0 takes a free one.", expected="a port", minimum=0, maximum=65535, minimal=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    address: str = setting("127.0.0.1", "Address to listen on, which the API server must reach.", check=checks.address)
+    enable: bool = setting(True, "Serve devices in v1beta1 beside v1alpha1, and check what is written of them.", minimal=True)
+    port: int = setting(9443, "Port to listen on; where it is taken, a free one.", expected="a port", minimum=0, maximum=65535)
+    service: str = setting(
+        "",
+        "NAMESPACE/NAME of the Service whose port 443 leads to this one, where CloudCore is a pod. Empty: it is called at its address.",
+        check=checks.optional_namespaced_name,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +98,52 @@ class EdgeController:
 
 
 @dataclass(frozen=True, slots=True)
+class CloudStream:
+    IGNORED: ClassVar[tuple[str, ...]] = (
+        *("tlsStreamCAFile", "tlsStreamCertFile", "tlsStreamPrivateKeyFile"),
+        *("tlsTunnelCAFile", "tlsTunnelCertFile", "tlsTunnelPrivateKeyFile", "tunnelPort"),
+    )
+    """Boards dial the hub's port for streams too; client certificates of API servers are known from the API."""
+
+    address: str = setting("127.0.0.1", "Address to listen on for API servers.", minimal=True, check=checks.address)
+    enable: bool = setting(True, "Serve kubectl logs, exec, attach, port-forward and cp for pods of nodes.", minimal=True)
+    node_address: str = setting(
+        "",
+        "Address of this CloudCore that nodes show as their InternalIP instead of their own, for API servers that dial nothing else.",
+        check=checks.optional_address,
+    )
+    node_domain: str = setting(
+        "localhost",
+        "API servers reach the kubelet of a node as <node>.<nodeDomain>, which must lead here; localhost: they run on this machine.",
+        check=checks.host_name,
+    )
+    stream_port: int = setting(
+        10003, "Port for API servers; 0 takes a free one.", expected="a port", minimum=0, maximum=65535, minimal=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceController:
     IGNORED: ClassVar[tuple[str, ...]] = ("buffer", "context", "load")
 
     enable: bool = setting(True, "Carry devices and their twins between the API and the nodes.")
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    data_source: str = setting(
+        "", "The SQLite file of the records. Empty: records.db in stateDir (in edgesite: in apiServer.dataDir).", check=checks.optional_path
+    )
+    enable: bool = setting(True, "Keep what nodes upload over MQTT, to be read with: cloudcore records.", minimal=True)
+    max_age: int = setting(30, "Days after which a record is dropped and counted.", expected="days", minimum=1, maximum=36_500)
+    max_size: int = setting(
+        1024,
+        "Megabytes of records. Of more the oldest of the node that has most are dropped and counted.",
+        expected="megabytes",
+        minimum=8,
+        maximum=1_000_000,
+        minimal=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,25 +153,52 @@ class SyncController:
 
 @dataclass(frozen=True, slots=True)
 class Modules:
-    IGNORED: ClassVar[tuple[str, ...]] = ("cloudStream", "dynamicController", "iptablesManager", "router", "taskManager")
+    IGNORED: ClassVar[tuple[str, ...]] = ("dynamicController", "iptablesManager", "router", "taskManager")
 
+    admission: Admission = section(Admission, "The webhooks that the API server calls about devices.")
     cloudhub: CloudHub = section(CloudHub, "The door to the nodes.")
+    cloud_stream: CloudStream = section(CloudStream, "Logs and terminals of pods, for kubectl.")
     devicecontroller: DeviceController = section(DeviceController, "Devices.")
     edgecontroller: EdgeController = section(EdgeController, "Pods, configs and nodes.")
+    records: Records = section(Records, "What nodes upload.")
     synccontroller: SyncController = section(SyncController, "Repair.")
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorServer:
+    IGNORED: ClassVar[tuple[str, ...]] = ("enableProfiling",)
+
+    bind_address: str = setting(
+        "127.0.0.1:9091",
+        "Where /metrics is served for Prometheus; nothing turns it off, port 0 takes a free one.",
+        check=checks.optional_listen_address,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CommonConfig:
+    IGNORED: ClassVar[tuple[str, ...]] = ("tunnelPort",)
+
+    monitor_server: MonitorServer = section(MonitorServer, "Metrics.")
 
 
 @dataclass(frozen=True, slots=True)
 class CloudCoreConfig:
     API_VERSION: ClassVar = "cloudcore.config.kubeedge.io/v1alpha1"
     KIND: ClassVar = "CloudCore"
-    IGNORED: ClassVar[tuple[str, ...]] = ("commonConfig", "featureGates", "leaderElection")
+    IGNORED: ClassVar[tuple[str, ...]] = ("featureGates", "leaderElection")
 
+    common_config: CommonConfig = section(CommonConfig, "What the services share.")
     kube_api: KubeAPI = section(KubeAPI, "The Kubernetes API.", key="kubeAPIConfig")
     modules: Modules = section(Modules, "The services of CloudCore.")
     state_dir: str = setting(
-        "/var/lib/bramble/cloudcore", "Where CloudCore may keep files. Nothing there is needed after a restart.", check=checks.absolute_path
+        "/var/lib/bramble/cloudcore", "Where CloudCore may keep files: the records of what nodes uploaded.", check=checks.absolute_path
     )
+
+    @property
+    def records_file(self) -> Path:
+        named = self.modules.records.data_source
+        return Path(named) if named else Path(self.state_dir) / "records.db"
 
 
 def read_config(path: str | Path) -> tuple[CloudCoreConfig, list[str]]:

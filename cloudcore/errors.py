@@ -49,12 +49,33 @@ class KubeInvalid(KubeError):
 
 
 class Refused(CloudCoreError):
-    """A node's message that must not or can not take effect, ever; the node is told ``reason`` and drops it."""
+    """A node's message that must not or can not take effect, ever; the node is told ``reason`` and drops it. ``why`` is the reason in a
+    word, as it is counted."""
 
-    def __init__(self, reason: str, *, code: int = 400) -> None:
+    def __init__(self, reason: str, *, code: int = 400, why: str = "invalid") -> None:
         super().__init__(reason)
         self.reason = reason
         self.code = code
+        self.why = why
+
+
+class Denied(Refused):
+    """A node's message about something that is not its own (X2)."""
+
+    def __init__(self, reason: str, why: str, *, code: int = 403) -> None:
+        super().__init__(reason, code=code, why=why)
+
+
+class StreamError(CloudCoreError):
+    """A stream that a node does not serve, or no longer; ``code`` as HTTP has them."""
+
+    def __init__(self, message: str, *, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class RecordsError(CloudCoreError):
+    """The file of records cannot be used, or not now: what was to be kept is not."""
 
 
 class IdentityError(CloudCoreError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,6 +25,13 @@ class Owed:
     removal: bool = False
 
 
+Holding = tuple[str, str, str]
+"""(key, uid, version): what a node holds, or should hold, without the object itself."""
+
+Notice = Callable[[str, str], None]
+"""``notice(node, key)``: what ``node`` should hold under ``key`` has changed; whether it hears of it has to be seen."""
+
+
 class Downlink(Protocol):
     """CloudHub, as the controllers see it."""
 
@@ -35,6 +42,12 @@ class Downlink(Protocol):
     def tell(self, node: str, message: Message) -> bool:
         """Send once, owe nothing (bookkeeping replies, lists). False: the node is away."""
 
+    def owes(self, node: str, key: str) -> bool:
+        """Whether something about ``key`` is on its way to ``node`` and not acknowledged yet."""
+
+    def acknowledges_devices(self, node: str) -> bool:
+        """Whether the session of ``node`` is one in which devices are acknowledged too: a KubeEdge edge never does."""
+
     def connected(self) -> frozenset[str]:
         """Names of the nodes whose session lives."""
 
@@ -42,8 +55,15 @@ class Downlink(Protocol):
 class Uplink(Protocol):
     """A controller, as CloudHub sees it."""
 
-    def owed(self, node: str) -> Iterable[Owed]:
-        """Everything that ``node`` should hold now, from the informers' caches."""
+    def holdings(self, node: str) -> Iterable[Holding]:
+        """Everything that ``node`` should hold now, from the informers' caches, in the order in which it should get it.
+
+        Raises:
+            KubeUnreachable: the caches are not filled yet; an empty answer would empty the board.
+        """
+
+    def owed_one(self, node: str, key: str) -> Owed | None:
+        """The message for what ``node`` should hold under ``key`` now, or None where it should hold nothing there."""
 
     def removal(self, node: str, key: str, uid: str) -> Owed | None:
         """The message that takes ``key`` away from ``node``, or None where the key is not of this controller's kind."""
@@ -68,6 +88,55 @@ class DeliveryRecord(Protocol):
 
     def known(self, node: str) -> dict[str, tuple[str, str]]:
         """For plain mode: key to (uid, version) as recorded for ``node``."""
+
+
+class StreamWire(Protocol):
+    """The stream connection of one node (P7.7). ``heard_at``: when the last frame of any kind came, in the event loop's time."""
+
+    heard_at: float
+
+    async def receive(self) -> str | bytes | None:
+        """The next message; None at the end."""
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Raises ConnectionError when the link is gone."""
+
+    async def ping(self) -> None: ...
+
+    async def close(self, code: int, reason: str) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+class StreamTaker(Protocol):
+    """CloudStream, as CloudHub sees it."""
+
+    async def serve(self, node: str, wire: StreamWire) -> None:
+        """For as long as the stream connection of ``node`` lives."""
+
+    def refused(self, node: str, msg_id: str, reason: str) -> None:
+        """``node`` answered the message that asked for the connection with an error."""
+
+
+class Summoner(Protocol):
+    """CloudHub, as CloudStream sees it."""
+
+    def connected(self) -> frozenset[str]: ...
+
+    def serves_streams(self, node: str) -> bool:
+        """Whether ``node`` may be asked for a stream connection: a KubeEdge edge does not know them."""
+
+    def tell(self, node: str, message: Message) -> bool:
+        """Send once, owe nothing. False: the node is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class KubeletEndpoint:
+    """Where an API server finds the kubelet of every node here: at ``<node>.<domain>`` and, where one is given, at ``address``."""
+
+    port: int
+    domain: str
+    address: str = ""
 
 
 JsonObject = dict[str, Any]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloudcore.ports import Owed
+from cloudcore.ports import Holding
 from viaduct.errors import MalformedPayload
 
 MAX_OBJECTS = 100_000
@@ -17,35 +17,55 @@ Held = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Lack:
+    """What a node lacks under ``key``: the removal of the object ``remove_uid`` (None: nothing is to go), then, where ``send`` says so,
+    what it should hold. ``known``: it has an older version of it."""
+
+    key: str
+    remove_uid: str | None = None
+    send: bool = False
+    known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
-    """``remove`` is (key, uid) and comes before ``send``: a changed uid is another object, whose old self goes first (D2).
-    ``same`` is what the node holds already."""
+    """``same`` is what the node holds already."""
 
-    remove: tuple[tuple[str, str], ...]
-    send: tuple[Owed, ...]
-    same: tuple[Owed, ...]
+    lacks: tuple[Lack, ...]
+    same: tuple[Holding, ...]
 
 
-def difference(owed: Iterable[Owed], held: Mapping[str, Held]) -> Difference:
-    """Versions compare as numbers. A node that is ahead of our cache is left alone: the cache is what lags."""
-    remove: list[tuple[str, str]] = []
-    send: list[Owed] = []
-    same: list[Owed] = []
-    wanted = {item.key: item for item in owed if not item.removal}
-    for key, item in wanted.items():
-        if key not in held:
-            send.append(item)
-            continue
-        uid, version = held[key]
-        if uid and item.uid and uid != item.uid:
-            remove.append((key, uid))
-            send.append(item)
-        elif _is_newer(item.version, version):
-            send.append(item)
+class Comparison:
+    """What a node holds against what it should hold, one object after the other: who compares ten thousand lets others have their turn.
+
+    By names alone: the messages are made when there is room for them. Versions compare as numbers; a changed uid is another object, whose
+    old self goes first (D2). A node that is ahead of our cache is left alone: the cache is what lags.
+    """
+
+    def __init__(self, held: Mapping[str, Held]) -> None:
+        self._held = held
+        self._lacks: list[Lack] = []
+        self._same: list[Holding] = []
+        self._wanted: set[str] = set()
+
+    def take(self, holding: Holding) -> None:
+        """The node should hold it."""
+        key, uid, version = holding
+        self._wanted.add(key)
+        held_uid, held_version = self._held.get(key, ("", ""))
+        if key not in self._held:
+            self._lacks.append(Lack(key, send=True))
+        elif held_uid and uid and held_uid != uid:
+            self._lacks.append(Lack(key, held_uid, send=True))
+        elif _is_newer(version, held_version):
+            self._lacks.append(Lack(key, send=True, known=True))
         else:
-            same.append(item)
-    remove += [(key, uid) for key, (uid, _) in held.items() if key not in wanted]
-    return Difference(tuple(remove), tuple(send), tuple(same))
+            self._same.append(holding)
+
+    def found(self) -> Difference:
+        """What nobody owes goes first: it may hold a port or a device that something new is waiting for."""
+        surplus = [Lack(key, uid) for key, (uid, _) in self._held.items() if key not in self._wanted]
+        return Difference((*surplus, *self._lacks), tuple(self._same))
 
 
 def held_from(content: Any) -> dict[str, Held]:

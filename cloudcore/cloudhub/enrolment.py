@@ -1,8 +1,8 @@
 """HTTPS 10002: the CA's certificate and the signing of nodes' certificates (contract 2.8).
 
-Who may have a certificate for a node: the bearer of a join token; who shows a certificate of that node in TLS; who proves that he has the
-key of a certificate that the node once had, be it out of date (A5): ``Bramble-Certificate`` (base64 of its DER) and ``Bramble-Proof``
-(base64 of its key's signature over the body). Such a proof is worth nothing to who overhears it: the answer is for the body's key.
+Who may have a certificate for a node: the bearer of a join token; who proves that he has the key of a certificate that the node was given,
+be it out of date (A5), in TLS or by the two headers of P2.7. Such a proof is worth nothing to who overhears it: the answer is for the
+body's key. Everybody may ask for the time (P2.8).
 """
 
 from __future__ import annotations
@@ -25,7 +25,17 @@ from cloudcore.pki.certificates import Issued, read_request, signed_by
 from cloudcore.pki.registry import TokenRegistry
 from cloudcore.pki.revocation import RevocationList
 from cloudcore.pki.signing import check_node_name, check_request
-from viaduct.handshake import CA_PATH, EDGE_CERT_PATH, HEADER_CERTIFICATE, HEADER_NODE_NAME, HEADER_PROOF, node_of_common_name
+from viaduct.handshake import (
+    CA_PATH,
+    EDGE_CERT_PATH,
+    HEADER_CERTIFICATE,
+    HEADER_NODE_NAME,
+    HEADER_NONCE,
+    HEADER_PROOF,
+    TIME_PATH,
+    is_nonce,
+    node_of_common_name,
+)
 
 BODY_LIMIT = 16 * 1024
 BODY_TIME_S = 10.0
@@ -58,6 +68,14 @@ class Enrolment:
     async def ca(self, request: web.Request) -> web.Response:
         return web.Response(body=self.authority.certificate, content_type="application/octet-stream")
 
+    async def time(self, request: web.Request) -> web.Response:
+        """What time it is, signed by the CA (P2.8)."""
+        nonce = request.headers.get(HEADER_NONCE, "")
+        if not is_nonce(nonce):
+            return _text(400, f"header {HEADER_NONCE}: expected base64 of 16 to 64 bytes")
+        statement, proof = self.authority.state_time(nonce, now=self.now())
+        return web.Response(body=statement, content_type="text/plain", headers={HEADER_PROOF: base64.b64encode(proof).decode()})
+
     async def readyz(self, request: web.Request) -> web.Response:
         return _text(200, "ok") if self.ready() else _text(503, "not ready")
 
@@ -66,25 +84,30 @@ class Enrolment:
         address = request.remote or ""
         if wait_s := self.throttle.wait_s(address, self.now()):
             return _text(429, "too many refused requests from this address", retry_s=wait_s)
-        if self.in_progress >= IN_PROGRESS_LIMIT:
-            return _text(503, "too many requests at once", retry_s=1)
-        self.in_progress += 1
         try:
-            return await self._answer(request)
+            node = request.headers.get(HEADER_NODE_NAME, "")
+            check_node_name(node)
+            # Not in progress yet: who sends slowly waits for himself, and takes no one's turn.
+            async with asyncio.timeout(BODY_TIME_S):
+                body = await request.read()
+            return await self._in_turn(request, node, body)
         except (IdentityError, KubeError, TimeoutError) as exc:
             if isinstance(exc, IdentityError):
                 self.throttle.failed(address, self.now())
             status, text = _refusal(exc)
             logger.warning("certificate for node %.64r refused to %s: %s", request.headers.get(HEADER_NODE_NAME, ""), address, text)
             return _text(status, text, retry_s=5 if status == 503 else 0)
+
+    async def _in_turn(self, request: web.Request, node: str, body: bytes) -> web.Response:
+        if self.in_progress >= IN_PROGRESS_LIMIT:
+            return _text(503, "too many requests at once", retry_s=1)
+        self.in_progress += 1
+        try:
+            return await self._answer(request, node, body)
         finally:
             self.in_progress -= 1
 
-    async def _answer(self, request: web.Request) -> web.Response:
-        node = request.headers.get(HEADER_NODE_NAME, "")
-        check_node_name(node)
-        async with asyncio.timeout(BODY_TIME_S):
-            body = await request.read()
+    async def _answer(self, request: web.Request, node: str, body: bytes) -> web.Response:
         asked = read_request(body)
         check_request(asked)
         how = await self._let_in(request, node, body, asked.key_print)
@@ -98,15 +121,16 @@ class Enrolment:
         Raises:
             IdentityError: he is not. KubeError: the API failed, so that nobody can tell.
         """
+        await self.revocations.refresh()
         if (shown := self._shown(request, body)) is not None:
-            await self.revocations.refresh()
             self._check_own(shown, node)
             return "renewal"
         scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not bearer.strip():
             raise Unproven("header Authorization: expected 'Bearer <token>', or a certificate of this node")
         try:
-            await self.tokens.admit(bearer.strip(), node=node, public_key=key_print, now=self.now())
+            revoked = self.revocations.revoked_at(node)
+            await self.tokens.admit(bearer.strip(), node=node, public_key=key_print, now=self.now(), revoked=revoked)
         except IdentityError as exc:
             raise Unproven(str(exc)) from exc
         return "token"
@@ -149,6 +173,7 @@ def enrolment_app(
     app = web.Application(client_max_size=BODY_LIMIT)
     app.router.add_get(CA_PATH, enrolment.ca)
     app.router.add_get(EDGE_CERT_PATH, enrolment.certificate)
+    app.router.add_get(TIME_PATH, enrolment.time)
     app.router.add_get("/readyz", enrolment.readyz)
     return app
 

@@ -1,26 +1,43 @@
 """What one session still has to send: a lane per object in ``viaduct.delivery``, and what is said once.
 
-Without clock or I/O; lives as long as the session, because a returning node is asked what it holds.
+Without clock or I/O; lives as long as the session, because a returning node is asked what it holds. What it lacks then is kept by name:
+the messages are made as room comes, so that a node with ten thousand objects holds no other one up (D8) and costs no more memory than one
+with a hundred.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
 from cloudcore.cloudhub import plain
+from cloudcore.cloudhub.difference import Lack
 from cloudcore.ports import Owed
+from viaduct import acknowledgements
 from viaduct.delivery import PLAIN_TIMING, Delivery, Timing
 from viaduct.handshake import Mode
 from viaduct.message import Message
+from viaduct.vocabulary import Source
 
 MAX_SAID_ONCE = 4096
 
+_ENOUGH_WAITING = 16
 _OnceKey = tuple[str, str, bool]
+
+Make = Callable[[Lack], Iterable[Owed]]
+"""The messages that end a lack, in order; none where there is nothing to say any more."""
 
 
 class Outbox:
     """``mode`` decides which messages are acknowledged and how many are in flight."""
 
-    def __init__(self, mode: Mode, timing: Timing | None = None) -> None:
+    __slots__ = ("_delivery", "_lacks", "_lanes", "_make", "_mode", "_once", "_sent")
+
+    def __init__(self, mode: Mode, timing: Timing | None = None, *, make: Make = lambda lack: ()) -> None:
         self._mode = mode
+        self._make = make
+        self._lacks: OrderedDict[str, Lack] | None = None
         self._delivery = Delivery(timing or (PLAIN_TIMING if mode is Mode.PLAIN else Timing()))
         self._lanes: dict[str, list[Owed]] = {}
         self._sent: set[str] = set()
@@ -31,8 +48,13 @@ class Outbox:
         return self._delivery.resent
 
     @property
-    def unacknowledged(self) -> int:
-        return self._delivery.in_flight + self._delivery.waiting
+    def waiting(self) -> int:
+        """What is not sent yet, messages that are said once and those not made yet included."""
+        return self._delivery.waiting + len(self._once) + len(self._lacks or ())
+
+    @property
+    def in_flight(self) -> int:
+        return self._delivery.in_flight
 
     def tell(self, message: Message) -> bool:
         """Say it once. False: too much of that kind waits because the node does not read."""
@@ -41,8 +63,24 @@ class Outbox:
         self._once[(message.id, "", False)] = message
         return True
 
+    def lack(self, lacks: Iterable[Lack]) -> None:
+        """Owe all this too, after what is owed already."""
+        for lack in lacks:
+            self._lacks = self._lacks if self._lacks is not None else OrderedDict()
+            self._lacks[lack.key] = lack
+
+    def owes(self, key: str) -> bool:
+        return key in self._lanes or (self._lacks is not None and key in self._lacks)
+
     def offer(self, owed: Owed) -> None:
         """Owe it; what the lane already owes is replaced unless it is as new (D4)."""
+        lack = self._lacks.pop(owed.key, None) if self._lacks else None
+        if lack is not None and lack.remove_uid is not None:
+            for removal in self._make(replace(lack, send=False)):
+                self._place(removal)
+        self._place(owed)
+
+    def _place(self, owed: Owed) -> None:
         if self._mode is Mode.PLAIN and plain.is_sent_once(owed.message):
             self._offer_once(owed)
             return
@@ -52,10 +90,10 @@ class Outbox:
         elif self._delivery.offer(owed.key, owed.message):
             self._lanes[owed.key] = [*self._flying(owed.key), owed]
 
-    def due(self, now: float) -> list[Message]:
-        """What to send now (``now``: monotonic seconds)."""
-        said = [plain.spoken(message) if self._mode is Mode.PLAIN else message for message in self._once.values()]
-        self._once.clear()
+    def due(self, now: float, now_ms: int = 0) -> list[Message]:
+        """What to send now (``now``: monotonic seconds; ``now_ms``: for the header of what is made here)."""
+        self._make_up()
+        said = self._said_once(now_ms)
         owed = self._delivery.due(now)
         self._sent.update(message.id for message in owed)
         return said + owed
@@ -79,6 +117,21 @@ class Outbox:
 
     def next_time(self) -> float | None:
         return self._delivery.next_time()
+
+    def _said_once(self, now_ms: int) -> list[Message]:
+        said = list(self._once.values())
+        self._once.clear()
+        if self._mode is Mode.PLAIN:
+            return [plain.spoken(message) for message in said]
+        return acknowledgements.gathered(said, source=Source.CLOUDHUB, now_ms=now_ms)
+
+    def _make_up(self) -> None:
+        for _ in range(_ENOUGH_WAITING - self._delivery.waiting - len(self._once)):
+            if not self._lacks:
+                return
+            _, lack = self._lacks.popitem(last=False)
+            for owed in self._make(lack):
+                self._place(owed)
 
     def _offer_once(self, owed: Owed) -> None:
         """Newest last, and at most one of a sort for an object, so that a node which does not read costs no more."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from cloudcore.ports import Owed
 from viaduct.message import Message
 from viaduct.resource import MEMBERSHIP, MEMBERSHIP_DETAIL
-from viaduct.vocabulary import DELIVERED, Group, Operation, ResourceType, Source
+from viaduct.vocabulary import DELIVERED, SERVED, Group, Operation, ResourceType, Source
 
 _LISTS = frozenset({ResourceType.PODLIST, ResourceType.SERVICELIST, ResourceType.ENDPOINTSLIST})
 
@@ -22,6 +22,11 @@ def is_sent_once(message: Message) -> bool:
     segments = route.resource.split("/")
     kind = segments[1] if len(segments) > 1 else ""
     return kind in _LISTS or (route.source == Source.EDGECONTROLLER and kind == ResourceType.NODE)
+
+
+def is_known(key: str) -> bool:
+    """Whether a KubeEdge edge is owed what lies under ``key``: Services are for Bramble's boards (P5.10)."""
+    return key.partition("/")[2].partition("/")[0] not in SERVED
 
 
 def spoken(message: Message) -> Message:

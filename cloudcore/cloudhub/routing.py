@@ -12,10 +12,11 @@ from viaduct.vocabulary import Group, Operation, Source
 
 
 class Target(Enum):
-    """The controllers that take what nodes say."""
+    """Who takes what nodes say."""
 
     EDGE = "edgecontroller"
     DEVICE = "devicecontroller"
+    RECORDS = "records"
 
 
 class Kind(Enum):
@@ -43,7 +44,7 @@ def kind_of(message: Message) -> Kind:
 
 
 def target_of(message: Message) -> Target:
-    """The controller for a report or question.
+    """Who takes a report, question or upload.
 
     Raises:
         Refused: the resource is outside the grammar of its controller, or nobody takes such messages.
@@ -51,7 +52,9 @@ def target_of(message: Message) -> Target:
     if not message.route.operation:
         raise Refused("route.operation: is empty")
     if message.route.group == Group.USER:
-        raise Refused("route.group: nothing in this cloud listens to messages of the group 'user'", code=501)
+        if message.route.operation == Operation.UPLOAD:
+            return Target.RECORDS
+        raise Refused("route.group: of the group 'user' this cloud takes uploads only", code=501)
     try:
         if message.route.source == Source.TWIN:
             if message.route.resource != MEMBERSHIP_DETAIL:

@@ -10,7 +10,7 @@ from cloudcore.devicecontroller import translate
 from cloudcore.devicecontroller.bindings import Bindings, Handover, Place
 from cloudcore.devicecontroller.translate import MalformedDevice
 from cloudcore.objects import epoch_ms, identity, uid_of, version_of
-from cloudcore.ports import Downlink, JsonObject, Owed
+from cloudcore.ports import Downlink, Holding, JsonObject, Notice, Owed
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class Downstream:
     A device is owed at the version at which its wish last changed: reported values, which its own node sends, do not go down again.
     """
 
-    def __init__(self, *, devices: Informer, downlink: Downlink, now: Clock, noticed: Callable[[str], None], complain: Complain) -> None:
+    def __init__(self, *, devices: Informer, downlink: Downlink, now: Clock, noticed: Notice, complain: Complain) -> None:
         self.bindings = Bindings()
         self._devices = devices
         self._downlink = downlink
@@ -37,7 +37,7 @@ class Downstream:
         """(version, digest) of what is owed of the device; ("", "") for an unknown one."""
         return self._wishes.get(place, ("", ""))
 
-    def holdings(self, node: str) -> Iterator[tuple[str, str, str]]:
+    def holdings(self, node: str) -> Iterator[Holding]:
         for place in self.bindings.served_by(node):
             device = self._devices.get(*place)
             if device is not None:
@@ -48,6 +48,12 @@ class Downstream:
             device = self._devices.get(*place)
             if device is not None:
                 yield self._membership(place, device)
+
+    def holding(self, node: str, key: str) -> Holding | None:
+        """The one under ``key``; cheap."""
+        place = self.bindings.named(node, key.removeprefix(translate.KEY_PREFIX)) if key.startswith(translate.KEY_PREFIX) else None
+        device = self._devices.get(*place) if place is not None else None
+        return (key, uid_of(device), self._version(place, device)) if place is not None and device is not None else None
 
     def owed_one(self, node: str, key: str) -> Owed | None:
         place = self.bindings.named(node, key.removeprefix(translate.KEY_PREFIX))
@@ -115,8 +121,8 @@ class Downstream:
         return self._wishes.get(place, (version_of(device), ""))[0]
 
     def _offer(self, node: str, owed: Owed) -> None:
+        self._noticed(node, owed.key)
         if self._downlink.offer(node, owed):
-            self._noticed(node)
             logger.debug("%s %s down to %s, version %s", "removal of" if owed.removal else "membership of", owed.key, node, owed.version)
 
     def _now_ms(self) -> int:

@@ -9,23 +9,34 @@ import base64
 from collections.abc import Iterable
 from typing import Any
 
+from cloudcore.devicecontroller import own
 from cloudcore.devicecontroller.gojson import go_json
 from cloudcore.objects import identity
 from cloudcore.ports import JsonObject
 
-_PROTOCOLS = (("opcua", None), ("modbus", "rtu"), ("modbus", "tcp"), ("bluetooth", None))
+CUSTOMIZED = "customized-protocol"
+"""How the profile names what the objects call customizedProtocol (decision 0070)."""
+
+_PROTOCOLS = (("opcua", None), ("modbus", "rtu"), ("modbus", "tcp"), ("bluetooth", None), ("customizedProtocol", None))
 """In the order in which they are looked at; only the first that is there counts."""
+
+_NAMES = {"customizedProtocol": CUSTOMIZED}
 
 _CONFIG_KEYS = {
     "opcua": ("url", "userName", "password", "securityPolicy", "securityMode", "certificate", "privateKey", "timeout"),
-    "modbus-rtu": ("serialPort", "baudRate", "dataBits", "parity", "stopBits", "slaveID"),
-    "modbus-tcp": ("ip", "port", "slaveID"),
-    "bluetooth": ("macAddress",),
+    "modbus-rtu": ("serialPort", "baudRate", "dataBits", "parity", "stopBits", "slaveID", "responseTimeout"),
+    "modbus-tcp": ("ip", "port", "slaveID", "framing", "responseTimeout"),
+    "bluetooth": ("macAddress", "name", "adapter"),
+    CUSTOMIZED: ("protocolName", "configData"),
 }
 _VISITOR_KEYS = {
     "opcua": ("nodeID", "browseName"),
-    "modbus": ("register", "offset", "limit", "scale", "isSwap", "isRegisterSwap"),
+    "modbus": ("register", "offset", "limit", "scale", "isSwap", "isRegisterSwap", "encoding", "bit"),
+    "customizedProtocol": ("protocolName", "configData"),
 }
+_ZERO_SAYS_SOMETHING = ("bit",)
+"""Bit 0 of a register is another thing than the register (decision 0078)."""
+
 _CONVERTER_KEYS = ("startIndex", "endIndex", "shiftLeft", "shiftRight", "orderOfOperations")
 
 
@@ -38,18 +49,19 @@ def profile_text(devices: Iterable[JsonObject], models: Iterable[JsonObject]) ->
     served = sorted((device for device in devices if model_of(device) in known), key=identity)
     if not served:
         return None
-    used = [known[name] for name in sorted({model_of(device) for device in served})]
+    used = {model_of(device): known[model_of(device)] for device in served if not own.has_own(device)}
+    of_one = {own.model_name(device): own.model_for(device, known[model_of(device)]) for device in served if own.has_own(device)}
+    models_told = [(name, model) for name, model in sorted((used | of_one).items())]
     parts = {
         "deviceInstances": [_instance(device) for device in served],
-        "deviceModels": [_model(model) for model in used],
+        "deviceModels": [_model(name, model) for name, model in models_told],
         "protocols": [_protocol(device) for device in served],
-        "propertyVisitors": [visitor for model in used for visitor in _visitors(model)],
+        "propertyVisitors": [visitor for name, model in models_told for visitor in _visitors(name, model)],
     }
     return go_json({key: value for key, value in parts.items() if value})
 
 
-def model_of(device: JsonObject) -> str:
-    return str(_part(_part(device, "spec"), "deviceModelRef").get("name") or "")
+model_of = own.model_of
 
 
 def _instance(device: JsonObject) -> JsonObject:
@@ -58,7 +70,7 @@ def _instance(device: JsonObject) -> JsonObject:
     kind, _ = _protocol_of(device)
     if kind:
         entry["protocol"] = f"{kind}-{name}"
-    return entry | {"model": model_of(device)}
+    return entry | {"model": own.model_name(device)}
 
 
 def _protocol(device: JsonObject) -> JsonObject:
@@ -75,13 +87,14 @@ def _protocol_of(device: JsonObject) -> tuple[str, JsonObject]:
         config = protocol.get(family)
         config = config.get(kind) if kind and isinstance(config, dict) else config
         if isinstance(config, dict):
-            return (f"{family}-{kind}" if kind else family), config
+            return (f"{family}-{kind}" if kind else _NAMES.get(family, family)), config
     return "", {}
 
 
-def _model(model: JsonObject) -> JsonObject:
-    properties = [_property(item) for item in _list(_part(model, "spec"), "properties")]
-    return {"name": identity(model)[1]} | ({"properties": properties} if properties else {})
+def _model(name: str, model: JsonObject) -> JsonObject:
+    typed = own.typed(model)
+    properties = [_property(item) | typed.get(str(item.get("name")), {}) for item in _list(_part(model, "spec"), "properties")]
+    return {"name": name} | ({"properties": properties} if properties else {})
 
 
 def _property(item: JsonObject) -> JsonObject:
@@ -91,21 +104,27 @@ def _property(item: JsonObject) -> JsonObject:
     entry: JsonObject = {"name": item.get("name"), "dataType": kind} | _filled(item, ("description",))
     entry["accessMode"] = settings.get("accessMode") or ""
     entry["defaultValue"] = settings.get("defaultValue") or {"int": 0, "string": ""}.get(kind)
-    return entry | (_filled(settings, ("minimum", "maximum", "unit")) if kind == "int" else {})
+    return entry | (_limits(settings) | _filled(settings, ("unit",)) if kind == "int" else {})
 
 
-def _visitors(model: JsonObject) -> list[JsonObject]:
-    name = identity(model)[1]
+def _limits(settings: JsonObject) -> JsonObject:
+    """KubeEdge omits a limit of 0 like any zero. Where the model says 0 we write it, which reads the same to its mappers, and ours and the
+    board hold it for a limit (decision 0083)."""
+    return {key: settings[key] for key in ("minimum", "maximum") if settings.get(key) is not None}
+
+
+def _visitors(name: str, model: JsonObject) -> list[JsonObject]:
     return [_visitor(name, item) for item in _list(_part(model, "spec"), "propertyVisitors")]
 
 
 def _visitor(model: str, item: JsonObject) -> JsonObject:
     entry: JsonObject = {"name": item.get("propertyName"), "propertyName": item.get("propertyName"), "modelName": model}
-    for protocol in ("opcua", "modbus", "bluetooth"):
+    entry |= _filled(item, own.CYCLES)
+    for protocol in ("opcua", "modbus", "bluetooth", "customizedProtocol"):
         config = item.get(protocol)
         if isinstance(config, dict):
             made = _bluetooth(config) if protocol == "bluetooth" else _filled(config, _VISITOR_KEYS[protocol])
-            return entry | {"protocol": protocol, "visitorConfig": made}
+            return entry | {"protocol": _NAMES.get(protocol, protocol), "visitorConfig": made}
     return entry
 
 
@@ -132,8 +151,8 @@ def _base64(value: Any) -> Any:
 
 
 def _filled(config: JsonObject, keys: tuple[str, ...]) -> JsonObject:
-    """These keys in this order, zero values omitted."""
-    return {key: config[key] for key in keys if config.get(key)}
+    """These keys in this order, zero values omitted: Go does so, except for what Go does not know."""
+    return {key: config[key] for key in keys if config.get(key) or (key in _ZERO_SAYS_SOMETHING and config.get(key) is not None)}
 
 
 def _part(value: JsonObject, key: str) -> JsonObject:

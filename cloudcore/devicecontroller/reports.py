@@ -5,34 +5,39 @@ A Device has one report waiting at most: later values replace earlier ones, so t
 
 from __future__ import annotations
 
-import json
+import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from cloudcore.devicecontroller.translate import digest, is_only_reported, marked, twins_of
 from cloudcore.errors import Refused
+from cloudcore.objects import stamp
 from cloudcore.ports import JsonObject
+from viaduct.jsontext import read_json
 
 MAX_TWINS = 1000
 MAX_VALUE = 4096
 STATES = ("online", "offline", "unknown")
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``twins``: property to ``{"value", "metadata"}``. ``state`` "": nothing is said of it. ``restored``: values that were known before;
-    they count only where the Device has none, so that they never replace what a node said since."""
+    """``twins``: property to ``{"value", "metadata"}``. ``state`` "": nothing is said. ``seen``: when the device reported (epoch ms), 0
+    where it did not. ``restored``: values that were known before; they count only where the Device has none, so that they never replace
+    what a node said since."""
 
     twins: dict[str, JsonObject] = field(default_factory=dict)
     state: str = ""
-    last_online: str = ""
+    seen: int = 0
     restored: dict[str, JsonObject] = field(default_factory=dict)
 
     def then(self, later: Report) -> Report:
         return Report(
             self.twins | later.twins,
             later.state or self.state,
-            later.last_online or self.last_online,
+            max(later.seen, self.seen),
             self.restored | later.restored,
         )
 
@@ -42,8 +47,9 @@ class Report:
         return {name: value for name, value in self.restored.items() if name not in has} | self.twins
 
 
-def twin_report(content: Any) -> Report:
+def twin_report(content: Any, *, said_ms: int = 0) -> Report:
     """The content of ``device/<id>/twin/edge_updated``. Entries without an actual value (expected only, deleted) say nothing.
+    ``said_ms``: when the node wrote the message, epoch ms.
 
     Raises:
         Refused: another shape; the text names the field.
@@ -53,7 +59,8 @@ def twin_report(content: Any) -> Report:
     if len(twins) > MAX_TWINS:
         raise Refused(f"content.twin: {len(twins)} properties, the limit is {MAX_TWINS}")
     found = {name: _reported(name, twin) for name, twin in twins.items() if twin is not None}
-    return Report({name: reported for name, reported in found.items() if reported is not None})
+    values = {name: reported for name, reported in found.items() if reported is not None}
+    return Report(values, seen=said_ms if values else 0)
 
 
 def _reported(name: str, twin: Any) -> JsonObject | None:
@@ -75,15 +82,16 @@ def _reported(name: str, twin: Any) -> JsonObject | None:
     return {"value": value, "metadata": metadata | ({"type": kind} if kind else {})}
 
 
-def state_report(content: Any) -> Report:
-    """The content of ``device/<id>/state``: ``{"device":{"state","last_online"}}``, mostly as text that holds this JSON."""
+def state_report(content: Any, *, said_ms: int = 0) -> Report:
+    """The content of ``device/<id>/state``: ``{"device":{"state","last_online"}}``, mostly as text that holds this JSON. ``last_online`` is
+    not used: KubeEdge's boards write it in a local time that nobody knows here (bug E14). ``said_ms``: as of ``twin_report``."""
     device = _object(_object(_json(content), "content").get("device"), "content.device")
-    state, last_online = device.get("state"), device.get("last_online") or ""
+    state = device.get("state")
     if state not in STATES:
         raise Refused(f"content.device.state: expected one of {', '.join(STATES)}")
-    if not isinstance(last_online, str) or len(last_online) > 64:
+    if not isinstance(device.get("last_online") or "", str):
         raise Refused("content.device.last_online: expected a time as text")
-    return Report({}, state, last_online)
+    return Report({}, state, said_ms if state == "online" else 0)
 
 
 def merged(device: JsonObject, report: Report, declared: frozenset[str]) -> JsonObject:
@@ -97,9 +105,15 @@ def merged(device: JsonObject, report: Report, declared: frozenset[str]) -> Json
     changes: JsonObject = {"twins": twins} if twins else {}
     if report.state:
         changes["state"] = report.state
-    if report.last_online:
-        changes["lastOnlineTime"] = report.last_online
+    if report.seen and (report.state or any(name in listed or name in declared for name in values)):
+        changes["lastOnlineTime"] = _later(status.get("lastOnlineTime"), report.seen)
     return device if not changes else device | {"status": status | changes}
+
+
+def _later(known: Any, seen: int) -> str:
+    """RFC 3339. Reports may come out of order after an outage; the time of the newest stays."""
+    time = stamp(datetime.fromtimestamp(seen / 1000, UTC))
+    return max(known, time) if isinstance(known, str) and _STAMP.fullmatch(known) else time
 
 
 def written(device: JsonObject, report: Report, declared: frozenset[str], *, wish: tuple[str, str]) -> JsonObject | None:
@@ -142,6 +156,6 @@ def _json(content: Any) -> Any:
     if not isinstance(content, str):
         return content
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as exc:
+        return read_json(content)
+    except ValueError as exc:
         raise Refused(f"content: not JSON: {exc}") from exc

@@ -1,4 +1,4 @@
-"""Pods, ConfigMaps and Secrets down: what changed in the API becomes owed to the nodes that it concerns (contract 4.1)."""
+"""Pods, ConfigMaps, Secrets and Services down: what changed in the API becomes owed to the nodes that it concerns (contract 4.1)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from cloudcore.cluster import Clock, Informer
 from cloudcore.edgecontroller import translate
 from cloudcore.edgecontroller.interest import Interest, Place, Ref, Shift, node_of
+from cloudcore.edgecontroller.services import Services
 from cloudcore.objects import epoch_ms, identity, uid_of, version_of
-from cloudcore.ports import Downlink, JsonObject, Owed
+from cloudcore.ports import Downlink, Holding, JsonObject, Notice, Owed
 from viaduct import profile
 from viaduct.errors import MalformedResource
 from viaduct.resource import parse_resource
-from viaduct.vocabulary import ResourceType
+from viaduct.vocabulary import SERVED, ResourceType
 
 logger = logging.getLogger(__name__)
 
@@ -26,9 +27,19 @@ class Downstream:
     """
 
     def __init__(
-        self, *, pods: Informer, configmaps: Informer, secrets: Informer, downlink: Downlink, now: Clock, noticed: Callable[[str], None]
+        self,
+        *,
+        pods: Informer,
+        configmaps: Informer,
+        secrets: Informer,
+        services: Informer,
+        endpoints: Informer,
+        downlink: Downlink,
+        now: Clock,
+        noticed: Notice,
     ) -> None:
         self.interest = Interest()
+        self._services = Services(services=services, endpoints=endpoints, offer=self._offer, now_ms=self._now_ms)
         self._pods = pods
         self._caches: dict[str, Informer] = {ResourceType.CONFIGMAP: configmaps, ResourceType.SECRET: secrets}
         self._downlink = downlink
@@ -38,31 +49,27 @@ class Downstream:
 
     def follow(self) -> None:
         self._pods.follow(self._pod_event)
+        self._services.follow()
         for kind, informer in self._caches.items():
             informer.follow(self._follower_of(kind))
 
-    def holdings(self, node: str) -> Iterator[tuple[str, str, str]]:
+    def holdings(self, node: str) -> Iterator[Holding]:
         """(key, uid, version) of everything that ``node`` should hold; cheap."""
         for kind, obj, version in self._objects_of(node):
             yield translate.wire_key(kind, obj), uid_of(obj), version
 
-    def owed(self, node: str) -> Iterator[Owed]:
-        for kind, obj, version in self._objects_of(node):
-            yield translate.holding(kind, obj, version=version, now_ms=self._now_ms())
+    def holding(self, node: str, key: str) -> Holding | None:
+        """The one under ``key``; cheap."""
+        found = self._object(node, key)
+        return (key, uid_of(found[1]), found[2]) if found is not None else None
 
     def owed_one(self, node: str, key: str) -> Owed | None:
         """What is owed under ``key``, or None where ``node`` should not hold it."""
-        try:
-            path = parse_resource(key)
-        except MalformedResource:
+        found = self._object(node, key)
+        if found is None:
             return None
-        if path.type == ResourceType.POD:
-            pod = self._pods.get(path.namespace, path.name)
-            return self._owed_pod(pod) if pod is not None and node_of(pod) == node else None
-        if path.type not in self._caches or not self.interest.needs(node, Ref(path.type, path.namespace, path.name)):
-            return None
-        obj = self._caches[path.type].get(path.namespace, path.name)
-        return translate.holding(path.type, obj, version=version_of(obj), now_ms=self._now_ms()) if obj is not None else None
+        kind, obj, version = found
+        return translate.holding(kind, obj, version=version, now_ms=self._now_ms())
 
     def removal(self, key: str, uid: str) -> Owed | None:
         """None where ``key`` is not of this controller's kinds."""
@@ -75,23 +82,38 @@ class Downstream:
         return translate.removed_by_name(path, uid, now_ms=self._now_ms())
 
     def _objects_of(self, node: str) -> Iterator[tuple[str, JsonObject, str]]:
-        """Configuration before the pods that wait for it."""
+        """Configuration before the pods that wait for it. Who asks may rest in between: each is looked at when it is its turn."""
         for ref in sorted(self.interest.needs_of(node)):
-            obj = self._configuration(ref)
+            obj = self._configuration(ref) if self.interest.needs(node, ref) else None
             if obj is not None:
                 yield ref.type, obj, version_of(obj)
+        yield from self._services.objects_of(node)
         for place in self.interest.pods_of(node):
             pod = self._pods.get(*place)
-            if pod is not None:
+            if pod is not None and node_of(pod) == node:
                 yield ResourceType.POD, pod, self._pod_versions.get(place, version_of(pod))
+
+    def _object(self, node: str, key: str) -> tuple[str, JsonObject, str] | None:
+        """(type, object, version as of which ``node`` has to know it), or None where it should not hold any."""
+        try:
+            path = parse_resource(key)
+        except MalformedResource:
+            return None
+        if path.type == ResourceType.POD:
+            pod = self._pods.get(path.namespace, path.name)
+            if pod is None or node_of(pod) != node:
+                return None
+            return path.type, pod, self._pod_versions.get(identity(pod), version_of(pod))
+        if path.type in SERVED:
+            return self._services.object(node, path.type, path.namespace, path.name)
+        if path.type not in self._caches or not self.interest.needs(node, Ref(path.type, path.namespace, path.name)):
+            return None
+        obj = self._caches[path.type].get(path.namespace, path.name)
+        return (path.type, obj, version_of(obj)) if obj is not None else None
 
     def _configuration(self, ref: Ref) -> JsonObject | None:
         cache = self._caches.get(ref.type)
         return cache.get(ref.namespace, ref.name) if cache is not None else None
-
-    def _owed_pod(self, pod: JsonObject) -> Owed:
-        version = self._pod_versions.get(identity(pod), version_of(pod))
-        return translate.holding(ResourceType.POD, pod, version=version, now_ms=self._now_ms())
 
     def _pod_event(self, old: JsonObject | None, new: JsonObject | None) -> None:
         if new is None:
@@ -104,6 +126,7 @@ class Downstream:
         shifts = self.interest.place(new)
         self._bring(shifts)
         node = node_of(new)
+        self._services.place(identity(new), node)
         if node and old is not None and node_of(old) == node:
             self._offer(node, translate.changed(ResourceType.POD, new, version=version, now_ms=self._now_ms()))
         elif node:
@@ -117,6 +140,7 @@ class Downstream:
         if node:
             self._offer(node, translate.removed(ResourceType.POD, pod, now_ms=self._now_ms()))
         self._take_away([shift])
+        self._services.place(identity(pod), "")
 
     def _bring(self, shifts: list[Shift]) -> None:
         for shift in shifts:
@@ -157,8 +181,8 @@ class Downstream:
         return configuration_event
 
     def _offer(self, node: str, owed: Owed) -> None:
+        self._noticed(node, owed.key)
         if self._downlink.offer(node, owed):
-            self._noticed(node)
             logger.debug("%s down to %s: %s version %s", owed.message.route.operation, node, owed.key, owed.version)
 
     def _now_ms(self) -> int:

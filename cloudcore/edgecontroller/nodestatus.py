@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from cloudcore.edgecontroller.podstatus import merged_conditions
+from cloudcore.edgecontroller.podstatus import check_conditions, merged_conditions
 from cloudcore.errors import Refused
 from cloudcore.objects import stamp
-from cloudcore.ports import JsonObject
+from cloudcore.ports import JsonObject, KubeletEndpoint
 
 EDGE_LABEL = "node-role.kubernetes.io/edge"
 _RESERVED = ("kubernetes.io", "k8s.io")
@@ -48,9 +48,7 @@ def node_report(content: Any) -> NodeReport:
         status = content
     if not isinstance(status, dict):
         raise Refused("content.status: expected an object")
-    conditions = status.get("conditions") or []
-    if not (isinstance(conditions, list) and all(isinstance(condition, dict) for condition in conditions)):
-        raise Refused("content.status.conditions: expected an array of objects")
+    check_conditions(status, "content.status")
     labels = metadata.get("labels") or {} if isinstance(metadata, dict) else None
     if not (isinstance(labels, dict) and all(isinstance(text, str) for pair in labels.items() for text in pair)):
         raise Refused("content.metadata.labels: expected text values")
@@ -88,11 +86,24 @@ def annotated(node: JsonObject, annotations: dict[str, str]) -> JsonObject | Non
     return None if merged == (metadata.get("annotations") or {}) else node | {"metadata": metadata | {"annotations": merged}}
 
 
-def merged_node(node: JsonObject, status: JsonObject, now: datetime) -> JsonObject:
-    """The Node with the reported status. Heartbeats are now, transitions only when a status changes (bug C14)."""
+def merged_node(node: JsonObject, status: JsonObject, now: datetime, kubelet: KubeletEndpoint | None = None) -> JsonObject:
+    """The Node with the reported status. Heartbeats are now, transitions only when a status changes (bug C14). ``kubelet``: where an
+    API server finds its kubelet."""
     old = node.get("status") or {}
     reported = [condition | {"lastHeartbeatTime": stamp(now)} for condition in status.get("conditions") or []]
     merged = status | {"conditions": merged_conditions(old.get("conditions") or [], reported, now)}
+    if kubelet is not None:
+        merged |= _reached(str((node.get("metadata") or {}).get("name")), status, kubelet)
     if "volumesAttached" in old:
         merged["volumesAttached"] = old["volumesAttached"]
     return node | {"status": merged}
+
+
+def _reached(name: str, status: JsonObject, kubelet: KubeletEndpoint) -> JsonObject:
+    """Port and addresses under which API servers reach the kubelet of a node, which is CloudCore (decision 0061)."""
+    theirs = [address for address in status.get("addresses") or [] if isinstance(address, dict) and address.get("type") != "InternalDNS"]
+    if kubelet.address:
+        own = {"type": "InternalIP", "address": kubelet.address}
+        theirs = [own, *(address for address in theirs if address.get("type") != "InternalIP")]
+    addresses = [*theirs, {"type": "InternalDNS", "address": f"{name}.{kubelet.domain}"}]
+    return {"addresses": addresses, "daemonEndpoints": {"kubeletEndpoint": {"Port": kubelet.port}}}

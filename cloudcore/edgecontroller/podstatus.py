@@ -54,12 +54,25 @@ def pod_reports(content: Any) -> list[PodReport]:
 
 
 def _check_shape(status: JsonObject, field: str) -> None:
-    for key in ("conditions", *_CONTAINER_LISTS):
+    for key in _CONTAINER_LISTS:
         items = status.get(key)
         if items is not None and not (isinstance(items, list) and all(isinstance(item, dict) for item in items)):
             raise Refused(f"{field}.{key}: expected an array of objects")
+    check_conditions(status, field)
     if not isinstance(status.get("phase", ""), str):
         raise Refused(f"{field}.phase: expected text")
+
+
+def check_conditions(status: JsonObject, field: str) -> None:
+    """Raises Refused: ``conditions`` are no objects that their ``type`` tells apart."""
+    items = status.get("conditions")
+    if items is None:
+        return
+    if not (isinstance(items, list) and all(isinstance(item, dict) for item in items)):
+        raise Refused(f"{field}.conditions: expected an array of objects")
+    for index, item in enumerate(items):
+        if not isinstance(item.get("type"), str):
+            raise Refused(f"{field}.conditions[{index}].type: expected text")
 
 
 def merged_pod(pod: JsonObject, report: PodReport, now: datetime) -> JsonObject | None:
@@ -125,9 +138,9 @@ def as_stamp(value: Any) -> str:
         return ""
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        return stamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):  # the first and the last hours of the calendar are none in UTC
         return ""
-    return stamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def has_ended(pod: JsonObject) -> bool:

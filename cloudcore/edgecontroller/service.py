@@ -1,18 +1,19 @@
 """EdgeController: pods and the configuration that they name down, statuses up (contract 4).
 
-    EdgeController(kube, pods=…, nodes=…, configmaps=…, secrets=…, downlink=hub, now=utc_clock, noticed=sync.notice)
+    EdgeController(kube, pods=…, nodes=…, configmaps=…, secrets=…, services=…, endpoints=…, downlink=hub, now=utc_clock, noticed=notice)
 
-``pods`` … ``secrets`` are informers (``cloudcore.cluster.Informer``). ``await start()`` waits until their caches are filled; let no node
+``pods`` … ``endpoints`` are informers (``cloudcore.cluster.Informer``). ``await start()`` waits until their caches are filled; let no node
 connect before it returns, because a node is told to drop what nobody owes it. ``await stop()`` ends its tasks. An ``Uplink``, and
 ``may_read(node, resource)`` is what CloudHub's admission asks.
 
-Services, endpoints and pod lists, which KubeEdge pushes to every node for EdgeMesh, are not sent.
+Services go to Bramble's boards only (P5.10); the lists that KubeEdge pushes to every node for EdgeMesh are not sent. ``kubelet``: where API
+servers find the kubelets of nodes, written into each Node.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from cloudcore.cluster import Clock, Cluster, Informer
 from cloudcore.edgecontroller.downstream import Downstream
@@ -20,7 +21,8 @@ from cloudcore.edgecontroller.endings import Endings
 from cloudcore.edgecontroller.leases import Leases
 from cloudcore.edgecontroller.upstream import Upstream
 from cloudcore.errors import KubeUnreachable, Refused
-from cloudcore.ports import Downlink, Owed
+from cloudcore.keeper import keep
+from cloudcore.ports import Downlink, Holding, KubeletEndpoint, Notice, Owed
 from viaduct.errors import MalformedResource
 from viaduct.message import Message
 
@@ -34,15 +36,27 @@ class EdgeController:
         nodes: Informer,
         configmaps: Informer,
         secrets: Informer,
+        services: Informer,
+        endpoints: Informer,
         downlink: Downlink,
         now: Clock,
-        noticed: Callable[[str], None] = lambda node: None,
+        noticed: Notice = lambda node, key: None,
+        kubelet: Callable[[], KubeletEndpoint | None] = lambda: None,
     ) -> None:
-        self._informers = (pods, nodes, configmaps, secrets)
-        self._downstream = Downstream(pods=pods, configmaps=configmaps, secrets=secrets, downlink=downlink, now=now, noticed=noticed)
+        self._informers = (pods, nodes, configmaps, secrets, services, endpoints)
+        self._downstream = Downstream(
+            pods=pods,
+            configmaps=configmaps,
+            secrets=secrets,
+            services=services,
+            endpoints=endpoints,
+            downlink=downlink,
+            now=now,
+            noticed=noticed,
+        )
         self._endings = Endings(kube)
         self._upstream = Upstream(
-            kube, pods=pods, nodes=nodes, downstream=self._downstream, downlink=downlink, endings=self._endings, now=now
+            kube, pods=pods, nodes=nodes, downstream=self._downstream, downlink=downlink, endings=self._endings, now=now, kubelet=kubelet
         )
         self._leases = Leases(kube, nodes=nodes, now=now)
         self._pods = pods
@@ -52,8 +66,8 @@ class EdgeController:
         self._downstream.follow()
         self._pods.follow(lambda old, new: self._endings.look_at(new) if new is not None else None)
         self._tasks = [
-            asyncio.create_task(self._leases.run(), name="leases of nodes"),
-            asyncio.create_task(self._endings.run(), name="ended pods"),
+            keep(self._leases.run, "leases of nodes"),
+            keep(self._endings.run, "ended pods"),
         ]
         for informer in self._informers:
             await informer.synced.wait()
@@ -63,15 +77,14 @@ class EdgeController:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def owed(self, node: str) -> Iterable[Owed]:
-        """Raises KubeUnreachable before the caches are filled: an empty answer would empty the board."""
-        self._check_synced()
-        return self._downstream.owed(node)
-
-    def holdings(self, node: str) -> Iterator[tuple[str, str, str]]:
-        """(key, uid, version) of what ``node`` should hold; as ``owed``, without the messages."""
+    def holdings(self, node: str) -> Iterator[Holding]:
+        """What ``node`` should hold. Raises KubeUnreachable before the caches are filled: an empty answer would empty the board."""
         self._check_synced()
         return self._downstream.holdings(node)
+
+    def holding(self, node: str, key: str) -> Holding | None:
+        """The one under ``key``, or None where ``node`` should hold nothing there."""
+        return self._downstream.holding(node, key)
 
     def owed_one(self, node: str, key: str) -> Owed | None:
         return self._downstream.owed_one(node, key)

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from cloudcore.cluster import Clock, Cluster, Informer
-from cloudcore.edgecontroller import nodestatus, podstatus
+from cloudcore.edgecontroller import events, nodestatus, podstatus
 from cloudcore.edgecontroller.downstream import Downstream
 from cloudcore.edgecontroller.endings import Endings
-from cloudcore.edgecontroller.interest import Ref
+from cloudcore.edgecontroller.events import EventReport
+from cloudcore.edgecontroller.interest import Ref, node_of
 from cloudcore.edgecontroller.podstatus import PodReport
 from cloudcore.edgecontroller.translate import content_of, removed_by_name
-from cloudcore.errors import KubeAlreadyExists, KubeConflict, KubeNotFound, Refused
+from cloudcore.errors import Denied, KubeAlreadyExists, KubeConflict, KubeNotFound, Refused
 from cloudcore.kube.resources import (
     CONFIGMAPS,
-    ENDPOINTS,
+    EVENTS,
     NODES,
     PERSISTENT_VOLUME_CLAIMS,
     PERSISTENT_VOLUMES,
     PODS,
     SECRETS,
-    SERVICES,
     Resource,
 )
-from cloudcore.objects import as_number, epoch_ms, identity, version_of
-from cloudcore.ports import Downlink, JsonObject
+from cloudcore.objects import as_number, epoch_ms, identity, uid_of, version_of
+from cloudcore.ports import Downlink, JsonObject, KubeletEndpoint
+from viaduct.jsontext import read_json
 from viaduct.message import Message, reply_to
 from viaduct.resource import ResourcePath, parse_resource
 from viaduct.vocabulary import DELIVERED, Operation, ResourceType
@@ -38,17 +39,25 @@ _ATTEMPTS = 8
 _ASKABLE: dict[str, Resource] = {
     ResourceType.CONFIGMAP: CONFIGMAPS,
     ResourceType.SECRET: SECRETS,
-    ResourceType.SERVICE: SERVICES,
-    ResourceType.ENDPOINTS: ENDPOINTS,
     ResourceType.PERSISTENTVOLUME: PERSISTENT_VOLUMES,
     ResourceType.PERSISTENTVOLUMECLAIM: PERSISTENT_VOLUME_CLAIMS,
     ResourceType.NODE: NODES,
+    ResourceType.POD: PODS,
 }
 
 
 class Upstream:
     def __init__(
-        self, kube: Cluster, *, pods: Informer, nodes: Informer, downstream: Downstream, downlink: Downlink, endings: Endings, now: Clock
+        self,
+        kube: Cluster,
+        *,
+        pods: Informer,
+        nodes: Informer,
+        downstream: Downstream,
+        downlink: Downlink,
+        endings: Endings,
+        now: Clock,
+        kubelet: Callable[[], KubeletEndpoint | None] = lambda: None,
     ) -> None:
         self._kube = kube
         self._pods = pods
@@ -57,6 +66,7 @@ class Upstream:
         self._downlink = downlink
         self._endings = endings
         self._now = now
+        self._kubelet = kubelet
 
     async def take(self, node: str, message: Message) -> Message | None:
         path = parse_resource(message.route.resource)
@@ -70,16 +80,25 @@ class Upstream:
                 return await self._take_node_status(node, path, message)
             case ResourceType.NODE, Operation.UPDATE:
                 return await self._annotate(node, path, message)
+            case ResourceType.EVENT, Operation.UPDATE:
+                await self._take_event(node, path, message.content)
+                return None
             case kind, Operation.QUERY if kind in _ASKABLE:
                 return await self._answer(node, path, message)
-        raise Refused(f"{message.route.operation or 'no operation'} of {path.type} is not something that a node can ask", code=405)
+        raise Refused(
+            f"{message.route.operation or 'no operation'} of {path.type} is not something that a node can ask", code=405, why="operation"
+        )
 
     def may_read(self, node: str, resource: str) -> bool:
-        """Whether ``resource`` is its own Node or something that its pods name (X2)."""
+        """Whether ``resource`` is its own Node, a pod bound to it or something that its pods name (X2)."""
         path = parse_resource(resource)
         if path.type == ResourceType.NODE:
             return path.name == node
+        if path.type == ResourceType.POD:
+            pod = self._pods.get(path.namespace, path.name)
+            return pod is not None and node_of(pod) == node
         if path.type == ResourceType.PERSISTENTVOLUME:
+            # Which claim it is bound to says only the volume itself.
             return bool(path.name)
         return self._downstream.interest.needs(node, Ref(path.type, path.namespace, path.name))
 
@@ -92,8 +111,8 @@ class Upstream:
                 await self._take_pod_status(node, path.namespace, report)
             except Refused as exc:
                 refused.append(exc)
-                logger.warning("status of pod %s/%s from %s: %s", path.namespace, report.name, node, exc.reason)
-        if len(refused) == 1 and len(reports) == 1:
+        if refused:
+            # The others of a batch have taken effect all the same.
             raise refused[0]
 
     async def _take_pod_status(self, node: str, namespace: str, report: PodReport) -> None:
@@ -117,14 +136,55 @@ class Upstream:
                 pod = None
         raise KubeConflict(f"status of pod {namespace}/{report.name}: changed {_ATTEMPTS} times while it was written", code=409)
 
+    async def _take_event(self, node: str, path: ResourcePath, content: Any) -> None:
+        report = events.event_report(path, _json(content))
+        about = await self._own_object(node, path, report)
+        wanted = events.event_object(node, path, report, about)
+        for _ in range(_ATTEMPTS):
+            try:
+                await self._kube.create(EVENTS, path.namespace, wanted)
+                return
+            except KubeAlreadyExists:
+                stored = await self._read(EVENTS, path.namespace, path.name)
+            newer = events.repeated(stored, wanted) if stored is not None else wanted
+            if newer is None:
+                return
+            try:
+                if stored is not None:
+                    await self._kube.update(EVENTS, path.namespace, newer)
+                    return
+            except (KubeConflict, KubeNotFound):
+                continue
+        raise KubeConflict(f"event {path}: changed {_ATTEMPTS} times while it was written", code=409)
+
+    async def _own_object(self, node: str, path: ResourcePath, report: EventReport) -> JsonObject:
+        """What the event is about: a pod bound to the node, or the node itself."""
+        if report.kind == "Node":
+            if report.name != node or path.namespace != "default":
+                raise Denied(f"{path}: node {node} speaks only for itself, in the namespace default", "another_node")
+            found = self._nodes.get("", node) or await self._read(NODES, "", node)
+        else:
+            found = self._pods.get(path.namespace, report.name) or await self._read(PODS, path.namespace, report.name)
+            if found is not None and node_of(found) != node:
+                raise Denied(f"{path}: pod {report.name} is not bound to node {node}", "another_node")
+        if found is None or (report.uid and uid_of(found) != report.uid):
+            raise Refused(f"{path}: {report.kind} {report.name} is gone", code=404, why="gone")
+        return found
+
     def _set_right(self, node: str, namespace: str, report: PodReport, pod: JsonObject | None) -> None:
-        """The node speaks of a pod that is not (or no more) its own: tell it what it should hold under that name."""
+        """The node speaks of a pod that is not (or no more) its own: tell it what it should hold under that name.
+
+        Raises:
+            Denied: it is the pod of another node, not one that is gone (X2).
+        """
         path = ResourcePath(namespace, ResourceType.POD, report.name)
         owed = self._downstream.owed_one(node, str(path))
         if owed is None or (pod is None and owed.uid == report.uid):
             owed = removed_by_name(path, report.uid, now_ms=epoch_ms(self._now()))
         logger.info("%s reports pod %s/%s (%s), which it should not hold", node, namespace, report.name, report.uid)
         self._downlink.offer(node, owed)
+        if pod is not None and node_of(pod) != node and report.uid in ("", uid_of(pod)):
+            raise Denied(f"pod {namespace}/{report.name} is not bound to node {node}", "pod_of_another_node")
 
     async def _register(self, node: str, path: ResourcePath, message: Message) -> Message:
         report = nodestatus.node_report(_json(message.content))
@@ -145,18 +205,19 @@ class Upstream:
         _check_own(node, path)
         current = self._nodes.get("", node) or await self._read(NODES, "", node)
         if current is None:
-            raise Refused(f"node {node} is not registered", code=404)
+            raise Refused(f"node {node} is not registered", code=404, why="not_registered")
         written = await self._write_node_status(node, current, report.status)
         return self._done(path, message, version_of(written))
 
     async def _write_node_status(self, node: str, current: JsonObject, status: JsonObject) -> JsonObject:
         for _ in range(_ATTEMPTS):
             try:
-                return await self._kube.update(NODES, "", nodestatus.merged_node(current, status, self._now()), subresource="status")
+                merged = nodestatus.merged_node(current, status, self._now(), self._kubelet())
+                return await self._kube.update(NODES, "", merged, subresource="status")
             except KubeConflict:
                 current = await self._kube.get(NODES, "", node)
             except KubeNotFound as exc:
-                raise Refused(f"node {node} is not registered", code=404) from exc
+                raise Refused(f"node {node} is not registered", code=404, why="not_registered") from exc
         raise KubeConflict(f"status of node {node}: changed {_ATTEMPTS} times while it was written", code=409)
 
     async def _annotate(self, node: str, path: ResourcePath, message: Message) -> Message:
@@ -168,7 +229,7 @@ class Upstream:
             raise Refused("content.metadata.annotations: expected text values")
         current = await self._read(NODES, "", node)
         if current is None:
-            raise Refused(f"node {node} is not registered", code=404)
+            raise Refused(f"node {node} is not registered", code=404, why="not_registered")
         written = await self._change_node(current, lambda known: nodestatus.annotated(known, annotations))
         return self._object(message, written)
 
@@ -188,13 +249,16 @@ class Upstream:
         if not path.name:
             raise Refused(f"{path}: name one object")
         if not self.may_read(node, message.route.resource):
-            raise Refused(f"{path}: no pod of node {node} names it", code=403)
+            raise Denied(f"{path}: no pod of node {node} names it", "not_named")
         resource = _ASKABLE[path.type]
         found = await self._read(resource, path.namespace if resource.namespaced else "", path.name)
+        if path.type == ResourceType.PERSISTENTVOLUME and (found is None or not self._claimed(node, found)):
+            # One answer for both: a node does not learn which volumes there are.
+            raise Denied(f"{path}: there is none that a claim of a pod of node {node} is bound to", "not_named")
         if found is None:
-            raise Refused(f"{path} is not found", code=404)
-        if path.type == ResourceType.PERSISTENTVOLUME and not self._claimed(node, found):
-            raise Refused(f"{path}: no claim of a pod of node {node} is bound to it", code=403)
+            raise Refused(f"{path} is not found", code=404, why="not_found")
+        if path.type == ResourceType.POD and node_of(found) != node:
+            raise Denied(f"{path} is not bound to node {node}", "pod_of_another_node")
         return self._object(message, found)
 
     def _claimed(self, node: str, volume: JsonObject) -> bool:
@@ -220,7 +284,7 @@ class Upstream:
 
 def _check_own(node: str, path: ResourcePath) -> None:
     if path.name != node:
-        raise Refused(f"{path}: node {node} speaks only for itself", code=403)
+        raise Denied(f"{path}: node {node} speaks only for itself", "another_node")
 
 
 def _json(content: Any) -> Any:
@@ -228,6 +292,6 @@ def _json(content: Any) -> Any:
     if not isinstance(content, str):
         return content
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as exc:
+        return read_json(content)
+    except ValueError as exc:
         raise Refused(f"content: not JSON: {exc}") from exc

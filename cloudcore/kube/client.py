@@ -20,6 +20,7 @@ import aiohttp
 
 from cloudcore.errors import ConfigError, KubeError, KubeUnreachable
 from cloudcore.kube.answers import error_of
+from cloudcore.kube.calls import Calls
 from cloudcore.kube.kubeconfig import Access
 from cloudcore.kube.resources import Resource
 
@@ -57,6 +58,7 @@ class KubeClient:
     """One pool of connections. ``timeout`` limits each request (seconds), a watch excepted."""
 
     def __init__(self, access: Access, *, timeout: float = 30.0, max_connections: int = 128) -> None:
+        self.calls = Calls()
         self._access = access
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=10.0)
         self._max_connections = max_connections
@@ -191,6 +193,8 @@ class KubeClient:
     ) -> JsonObject:
         what = f"{method} {path}"
         headers = await self._headers()
+        began = time.monotonic()
+        status: int | None = None
         data = None
         if body is not None:
             data = json.dumps(body, separators=(",", ":")).encode()
@@ -206,8 +210,11 @@ class KubeClient:
                 allow_redirects=False,
             ) as response:
                 answer = _decoded(await _body(response, what))
+                status = response.status
         except (aiohttp.ClientError, OSError, TimeoutError) as exc:
             raise KubeUnreachable(f"{what}: {_cause(exc)}") from exc
+        finally:
+            self.calls.add(method, status, time.monotonic() - began)
         if response.status >= 300:
             raise error_of(response.status, answer, what)
         if not isinstance(answer, dict):

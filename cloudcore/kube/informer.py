@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
+from sys import intern
 from typing import Any, Protocol
 
 from cloudcore.errors import KubeError, KubeGone, KubeUnreachable
@@ -38,7 +39,17 @@ def without_managed_fields(obj: JsonObject) -> JsonObject:
     meta = obj.get("metadata")
     if isinstance(meta, dict):
         meta.pop("managedFields", None)
-    return obj
+    compacted: JsonObject = compact(obj)
+    return compacted
+
+
+def compact(value: Any) -> Any:
+    """The same JSON value with every key in memory once: each event of a watch is parsed by itself, with keys of its own."""
+    if isinstance(value, dict):
+        return {intern(key): compact(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [compact(item) for item in value]
+    return value
 
 
 class Informer:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from cloudcore.kube.informer import Informer, Source
+from cloudcore.keeper import keep
+from cloudcore.kube.informer import Informer, Source, Transform, without_managed_fields
 from cloudcore.kube.resources import Resource
 
 logger = logging.getLogger(__name__)
@@ -17,10 +18,10 @@ class Informers:
         self._informers: dict[Resource, Informer] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
-    def get(self, resource: Resource) -> Informer:
-        """The informer of ``resource``; ask before ``start()``."""
+    def get(self, resource: Resource, transform: Transform = without_managed_fields) -> Informer:
+        """The informer of ``resource``; ask before ``start()``. ``transform``, of who asks first: what it keeps of an object."""
         if resource not in self._informers:
-            self._informers[resource] = Informer(self._source, resource)
+            self._informers[resource] = Informer(self._source, resource, transform=transform)
         return self._informers[resource]
 
     def start(self) -> None:
@@ -28,7 +29,7 @@ class Informers:
         for resource, informer in self._informers.items():
             name = f"informer {resource}"
             if name not in started:
-                self._tasks.append(asyncio.create_task(informer.run(), name=name))
+                self._tasks.append(keep(informer.run, name))
 
     async def wait_synced(self) -> None:
         """Returns when every cache has its first full list, however long the API is away."""

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
+import componentconfig.errors
 from cloudcore.errors import ConfigError
+from componentconfig import file as configfile
+from componentconfig.suggestion import shown
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _MAX_FILE_BYTES = 1024 * 1024
@@ -74,11 +75,10 @@ def read_kubeconfig(path: Path, context: str = "") -> Access:
     Raises:
         ConfigError: names the file and the key at fault.
     """
-    text = _read(path, "kubeconfig")
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as exc:
-        raise ConfigError(f"kubeconfig {path}: not YAML: {str(exc).splitlines()[0]}") from exc
+        content = configfile.load(path)
+    except componentconfig.errors.ConfigError as exc:
+        raise ConfigError(*(f"kubeconfig {problem}" for problem in exc.problems)) from exc
     if not isinstance(content, dict):
         raise ConfigError(f"kubeconfig {path}: expected a mapping")
     return access_of(content, path, context)
@@ -118,7 +118,7 @@ def _with_master(access: Access, master: str) -> Access:
 def _url(text: Any, where: str) -> str:
     parts = urlsplit(str(text))
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ConfigError(f"{where}: expected http(s)://host:port, got {text!r}")
+        raise ConfigError(f"{where}: expected http(s)://host:port, got {shown(text)}")
     return str(text).rstrip("/")
 
 
@@ -130,7 +130,7 @@ def _named(content: Mapping[str, Any], section: str, key: str, name: str, where:
             if isinstance(value, dict):
                 return value
             raise ConfigError(f"{where}: {section}[{name}].{key}: expected a mapping")
-    raise ConfigError(f"{where}: {section}: has no entry named {name!r}")
+    raise ConfigError(f"{where}: {section}: has no entry named {shown(name)}")
 
 
 def _pem(part: Mapping[str, Any], key: str, path: Path, where: str) -> str:

@@ -12,7 +12,7 @@ from cloudcore.pki import signing
 from cloudcore.pki.certificates import Issued, Signer, create_authority, read_request
 from cloudcore.pki.ports import NAMESPACE, SecretStore
 from cloudcore.pki.secret import Data, change
-from viaduct.handshake import NODE_GROUP, NODE_USER_PREFIX
+from viaduct.handshake import NODE_GROUP, NODE_USER_PREFIX, SERVER_NAME, time_statement
 
 CA_SECRET = "casecret"
 CA_NAME = "KubeEdge"
@@ -51,9 +51,14 @@ class Authority:
         return self._signer.sign_node(request_der, NODE_USER_PREFIX + node, NODE_GROUP, _serial(now), validity)
 
     def make_server(self, names: Iterable[str], *, now: float) -> bytes:
-        """Key and certificate (PEM) of this process for ``names`` (addresses and DNS names)."""
+        """Key and certificate (PEM) of this process for ``names`` (addresses and DNS names) and for SERVER_NAME."""
         validity = signing.validity(now, signing.SERVER_LIFETIME)
-        return self._signer.make_server("cloudcore", names, _serial(now), validity)
+        return self._signer.make_server("cloudcore", [SERVER_NAME, *names], _serial(now), validity)
+
+    def state_time(self, nonce: str, *, now: float) -> tuple[bytes, bytes]:
+        """What time it is, for who does not know, and the CA's signature over it (P2.8)."""
+        statement = time_statement(int(now), nonce)
+        return statement, self._signer.sign(statement)
 
     def read_issued(self, der: bytes) -> Issued:
         """Raises: IdentityError: no certificate of this CA. One that is out of date is read as well."""
@@ -72,7 +77,11 @@ async def open_authority(store: SecretStore, *, now: float) -> Authority:
 
     certificate, key = create_authority(CA_NAME, _serial(now), signing.validity(now, signing.CA_LIFETIME))
     fresh = {"cadata": certificate, "cakeydata": key}
-    held = await change(store, CA_SECRET, decide)
+    return authority_of(await change(store, CA_SECRET, decide))
+
+
+def authority_of(held: Data) -> Authority:
+    """Raises: IdentityError: what the Secret holds is not a CA and its key."""
     missing = [name for name in ("cadata", "cakeydata") if name not in held]
     if missing:
         raise IdentityError(f"Secret {NAMESPACE}/{CA_SECRET}: data.{missing[0]}: missing; restore it, or delete the Secret")

@@ -79,12 +79,13 @@ class Signer:
         self.secret = secret
         try:
             self._issuer = x509.load_der_x509_certificate(certificate)
+            public = _public_der(self._issuer.public_key())
             key = serialization.load_der_private_key(secret, None)
         except _BAD as exc:
             raise IdentityError("the CA's certificate or key cannot be read: expected DER") from exc
         if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
             raise IdentityError("the CA's key: expected ECDSA or RSA")
-        if _public_der(key.public_key()) != _public_der(self._issuer.public_key()):
+        if _public_der(key.public_key()) != public:
             raise IdentityError("the CA's certificate and key do not belong together")
         self._key = key
 
@@ -104,6 +105,12 @@ class Signer:
         der = self._leaf(subject, key.public_key(), serial, validity, ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
         certificate = x509.load_der_x509_certificate(der).public_bytes(serialization.Encoding.PEM)
         return certificate + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+    def sign(self, message: bytes) -> bytes:
+        """The proof that ``message`` comes from who has the CA's key (SHA-256)."""
+        if isinstance(self._key, ec.EllipticCurvePrivateKey):
+            return self._key.sign(message, ec.ECDSA(hashes.SHA256()))
+        return self._key.sign(message, padding.PKCS1v15(), hashes.SHA256())
 
     def read_issued(self, der: bytes) -> Issued:
         """Raises: IdentityError: not a certificate, or not one that this CA has signed."""

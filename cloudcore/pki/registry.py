@@ -46,12 +46,14 @@ class TokenRegistry:
             await change(self._store, TOKEN_SECRET, without)
         return found
 
-    async def admit(self, text: str, *, node: str, public_key: bytes, now: float) -> None:
+    async def admit(self, text: str, *, node: str, public_key: bytes, now: float, revoked: float | None = None) -> None:
         """Let ``node`` use the bearer ``text`` for its key; a one-time token is spent by that.
+
+        ``revoked`` is when the node was revoked, None where it was not.
 
         Raises:
             IdentityError: the token is not good (any more).
         """
         claims = bearer.decode(self._authority.token_secret, text)
         key = hashlib.sha256(public_key).hexdigest()
-        await change(self._store, TOKEN_SECRET, lambda data: admitted(data, claims, node=node, key=key, now=now))
+        await change(self._store, TOKEN_SECRET, lambda data: admitted(data, claims, node=node, key=key, now=now, revoked=revoked))

@@ -1,7 +1,8 @@
 """Which certificates are good no more (X3).
 
-A node is revoked by time: every certificate that it was given up to then is refused, one that it gets later (with a new join token) is
-good. The number of a certificate tells when it was given (signing.serial_number), so no list of numbers is needed.
+A node is revoked by time: every certificate that it was given up to then is refused, one that it gets later is good. It gets one only with
+a join token made after its revocation: a token that lies about, on the board perhaps, does not bring back what a person shut out.
+The number of a certificate tells when it was given (signing.serial_number), so no list of numbers is needed.
 Kept in the Secret ``kubeedge/bramble-revoked``, one entry per node: epoch seconds as text.
 """
 
@@ -48,6 +49,14 @@ class RevocationList:
     def is_revoked(self, node: str, serial: int) -> bool:
         return self._known.cover(node, serial)
 
+    def revoked_at(self, node: str) -> float | None:
+        """Epoch seconds; None where the node was never revoked."""
+        return self._known.since.get(node)
+
+    def all(self) -> Mapping[str, float]:
+        """Every node that was revoked, and when (epoch seconds)."""
+        return self._known.since
+
     async def refresh(self) -> None:
         """Raises: KubeError; what was known stays."""
         self._known = read_revocations(await read_or_empty(self._store, REVOKED_SECRET))
@@ -56,6 +65,15 @@ class RevocationList:
         """Refuse every certificate that ``node`` has been given so far."""
         data = await change(self._store, REVOKED_SECRET, lambda data: {**data, node: repr(now).encode()})
         self._known = read_revocations(data)
+
+    async def allow(self, node: str) -> bool:
+        """Undo the revocation of ``node``. False: it was not revoked."""
+        await self.refresh()
+        if self.revoked_at(node) is None:
+            return False
+        data = await change(self._store, REVOKED_SECRET, lambda data: {name: value for name, value in data.items() if name != node})
+        self._known = read_revocations(data)
+        return True
 
 
 def _time(value: bytes) -> float:

@@ -24,12 +24,12 @@ _TIME_BITS = 46
 _MARK = 1 << (_TIME_BITS + _RANDOM_BITS)
 
 
-def check_node_name(name: str) -> None:
-    """Raises: IdentityError: not a Kubernetes node name."""
+def check_node_name(name: str, *, of: str = "header NodeName") -> None:
+    """Raises: IdentityError: not a Kubernetes node name; the text begins with ``of``, where it came from."""
     if not name:
-        raise IdentityError("header NodeName: missing; it names the node that the certificate is for")
+        raise IdentityError(f"{of}: missing; it names the node that the certificate is for")
     if len(name) > _NODE_NAME_LIMIT or not _NODE_NAME.fullmatch(name):
-        raise IdentityError(f"header NodeName: {name[:64]!r} is no node name (lower case letters, digits, '-' and '.')")
+        raise IdentityError(f"{of}: {name[:64]!r} is no node name (lower case letters, digits, '-' and '.')")
 
 
 def check_request(request: Request) -> None:

@@ -14,17 +14,29 @@ from pathlib import Path
 from cloudcore.pki.authority import Authority
 
 _SIOCGIFADDR = 0x8915
+_NO_CHECK_TIME = 0x200000
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python does not name."""
 
 
 def server_ssl_context(authority: Authority, names: Iterable[str], *, client_required: bool, now: float) -> ssl.SSLContext:
     """The context of a listener that is reached under ``names``.
 
-    ``client_required``: True for the hub (no certificate, no connection), False for enrolment (one that is shown must be good).
+    ``client_required``: True for the hub (no certificate, no connection), False for enrolment (one that is shown must be our CA's).
+    The dates of a client's certificate are left to who serves it: renewal takes one that ran out, the hub says so to its board (P2.10).
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(cadata=authority.certificate)
     context.verify_mode = ssl.CERT_REQUIRED if client_required else ssl.CERT_OPTIONAL
+    context.verify_flags |= _NO_CHECK_TIME
+    _load_chain(context, authority.make_server(server_names(names), now=now))
+    return context
+
+
+def kubelet_ssl_context(authority: Authority, names: Iterable[str], *, now: float) -> ssl.SSLContext:
+    """The context of the port for API servers: a certificate of our CA for ``names``; whose client certificates it takes is added later."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     _load_chain(context, authority.make_server(server_names(names), now=now))
     return context
 

@@ -17,6 +17,7 @@ KEPT_AFTER_EXPIRY_S = 7 * 86_400
 """So that ``token list`` can still tell which node used it."""
 
 _TTL = re.compile(r"([0-9]{1,9})([smhd])")
+_LONGEST = 256
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _TTL_LIMIT_S = 366 * 86_400
 
@@ -58,9 +59,9 @@ def read_register(data: Data) -> dict[str, TokenRecord]:
     for key, value in data.items():
         try:
             record = TokenRecord(**json.loads(value))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             continue
-        if record.id == key:
+        if record.id == key and _fits(record):
             records[key] = record
     return records
 
@@ -72,19 +73,22 @@ def entered(data: Data, record: TokenRecord, now: float) -> Data:
     return {**{key: value for key, value in data.items() if key not in old}, record.id: _text(record)}
 
 
-def admitted(data: Data, claims: Claims, *, node: str, key: str, now: float) -> Data:
+def admitted(data: Data, claims: Claims, *, node: str, key: str, now: float, revoked: float | None = None) -> Data:
     """The register after ``node`` used the token for its key (digest ``key``): the same, unless the token is spent by it.
 
+    ``revoked`` is when the node was shut out: only a token made since then lets it in again.
     A one-time token is good again for the very same node and key, whose answer may have been lost; nobody else has that key.
 
     Raises:
-        IdentityError: over, deleted, or spent.
+        IdentityError: over, deleted, spent, or older than the node's revocation.
     """
     if claims.expires <= now:
         raise IdentityError(f"token: expired {_ago(now - claims.expires)} ago; make another with: cloudcore token create")
     record = read_register(data).get(claims.token_id)
     if record is None:
         raise IdentityError("token: not in the register, it was deleted; make another with: cloudcore token create")
+    if revoked is not None and record.created < int(min(revoked, now)):  # the register counts whole seconds
+        raise IdentityError(f"token: made before node {node} was revoked; make another with: cloudcore token create")
     if not record.one_time:
         return data
     if record.used_by:
@@ -92,6 +96,12 @@ def admitted(data: Data, claims: Claims, *, node: str, key: str, now: float) -> 
             return data
         raise IdentityError(f"token: for one use only, and node {record.used_by} has used it")
     return {**data, record.id: _text(replace(record, used_by=node, used_at=int(now), used_key=key))}
+
+
+def _fits(record: TokenRecord) -> bool:
+    texts, times = (record.used_by, record.used_key), (record.created, record.expires, record.used_at)
+    named = all(isinstance(text, str) and text.isascii() and len(text) <= _LONGEST for text in texts)
+    return named and all(type(time) is int for time in times) and isinstance(record.one_time, bool)
 
 
 def _text(record: TokenRecord) -> bytes:

@@ -10,12 +10,10 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from cloudcore.objects import as_number
-from cloudcore.ports import Owed
-from viaduct.vocabulary import Operation
+from cloudcore.ports import Holding, Owed
+from viaduct.vocabulary import SERVED, Operation
 
 DEVICE_PREFIX = "device/"
-Holding = tuple[str, str, str]
-"""(key, uid, version)"""
 
 
 class Action(Enum):
@@ -37,14 +35,18 @@ class Repair:
     version: str
 
 
-def compare(owed: Iterable[Holding], known: Iterable[Holding]) -> list[Repair]:
-    """What to do so that ``known`` becomes ``owed``.
+def is_brambles_alone(key: str) -> bool:
+    """Whether KubeEdge's edge never acknowledges what lies under ``key``, or never hears of it."""
+    return key.startswith(DEVICE_PREFIX) or key.partition("/")[2].partition("/")[0] in SERVED
 
-    A device without a record is only missed on a node that has acknowledged devices before: KubeEdge's edge never does.
+
+def compare(owed: Iterable[Holding], known: Iterable[Holding], *, acknowledges_devices: bool) -> list[Repair]:
+    """What to do so that ``known`` becomes ``owed``. Both may be all that concerns a node, or what concerns one key.
+
+    A device or Service without a record is only missed on a node that has acknowledged devices before: KubeEdge's edge never does.
     """
     recorded = {(key, uid): version for key, uid, version in known}
     keys = {key for key, _ in recorded}
-    acknowledges_devices = any(key.startswith(DEVICE_PREFIX) for key in keys)
     repairs: list[Repair] = []
     wanted: dict[str, str] = {}
     for key, uid, version in owed:
@@ -54,7 +56,7 @@ def compare(owed: Iterable[Holding], known: Iterable[Holding]) -> list[Repair]:
             continue
         if key in keys:
             repairs.append(Repair(Action.RENEW, key, uid, version))
-        elif acknowledges_devices or not key.startswith(DEVICE_PREFIX):
+        elif acknowledges_devices or not is_brambles_alone(key):
             repairs.append(Repair(Action.SEND, key, uid, version))
     for (key, uid), version in recorded.items():
         if key not in wanted:
@@ -84,11 +86,11 @@ class Patience:
     def __init__(self, *, first: float = 5.0, most: float = 300.0) -> None:
         self._first = first
         self._most = most
-        self._tries: dict[str, dict[Repair, _Try]] = {}
+        self._tries: dict[str, dict[str, dict[Repair, _Try]]] = {}
 
-    def due(self, node: str, repairs: list[Repair], now: float) -> list[Repair]:
-        """Those of ``repairs`` whose time has come. What is not among them any more is forgotten."""
-        before = self._tries.get(node, {})
+    def due(self, node: str, key: str, repairs: list[Repair], now: float) -> list[Repair]:
+        """Those of ``repairs``, all that ``key`` needs, whose time has come. What is not among them any more is forgotten."""
+        before = self._tries.get(node, {}).get(key, {})
         tries: dict[Repair, _Try] = {}
         ready: list[Repair] = []
         for repair in repairs:
@@ -100,10 +102,16 @@ class Patience:
                 tries[repair] = _Try(now + known.delay, min(known.delay * 2, self._most))
             else:
                 tries[repair] = known
-        self.forget(node)
         if tries:
-            self._tries[node] = tries
+            self._tries.setdefault(node, {})[key] = tries
+        else:
+            self.forget(node, key)
         return ready
 
-    def forget(self, node: str) -> None:
-        self._tries.pop(node, None)
+    def forget(self, node: str, key: str | None = None) -> None:
+        """One key of ``node``, or all."""
+        of_node = self._tries.get(node, {})
+        if key is not None:
+            of_node.pop(key, None)
+        if key is None or not of_node:
+            self._tries.pop(node, None)

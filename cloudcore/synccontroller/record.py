@@ -1,34 +1,34 @@
-"""Writes down what nodes have acknowledged: in batches, off the hot path, the newest per object (contract 3.3, 3.6)."""
+"""Writes down what nodes have acknowledged: in batches, off the hot path, the newest per object (contract 3.3, 3.6).
+
+Correctness does not rest on these records; people read them with kubectl, and a KubeEdge edge, which does not say what it holds, is judged
+by them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 
 from cloudcore.cluster import Cluster, Informer
 from cloudcore.errors import KubeAlreadyExists, KubeConflict, KubeError, KubeInvalid, KubeNotFound
+from cloudcore.keeper import keep
 from cloudcore.objects import as_number, identity
-from cloudcore.ports import JsonObject, Owed
-from cloudcore.synccontroller.objectsync import Entry, entry_from, entry_of, object_of
+from cloudcore.ports import Holding, JsonObject, Notice, Owed
+from cloudcore.synccontroller.objectsync import DEVICE_KIND, NEVER, Entry, entry_from, entry_of, object_of, status_of
+from cloudcore.synccontroller.records import Pending, Records
 
 logger = logging.getLogger(__name__)
 
 _GATHER_SECONDS = 0.3
 _RETRY_SECONDS = 2.0
-_AT_ONCE = 16
+_AT_ONCE = 4
 _ATTEMPTS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    entry: Entry
-    delete: bool = False
-
-
 class SyncRecord:
-    """A ``DeliveryRecord``. What waits to be written counts as known already."""
+    """A ``DeliveryRecord``. ``changed(node, key)``: somebody else took a record away or set it back."""
 
     def __init__(
         self,
@@ -43,93 +43,120 @@ class SyncRecord:
         self._informers = (objectsyncs, clusterobjectsyncs)
         self._gather_seconds = gather_seconds
         self._retry_seconds = retry_seconds
-        self._entries: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
-        self._pending: defaultdict[str, dict[str, _Pending]] = defaultdict(dict)
+        self._nodes: dict[str, Records] = {}
+        self._unwritten: dict[str, Records] = {}
+        self._changed: Notice = lambda node, key: None
         self._wake = asyncio.Event()
-        self._room = asyncio.Semaphore(_AT_ONCE)
         self._task: asyncio.Task[None] | None = None
         self._failing = False
 
-    async def start(self) -> None:
+    async def start(self, changed: Notice) -> None:
         for informer in self._informers:
             informer.follow(self._event)
         for informer in self._informers:
             await informer.synced.wait()
-        self._task = asyncio.create_task(self._run(), name="delivery record")
+        self._changed = changed
+        self._task = keep(self._run, "delivery record")
 
     async def stop(self) -> None:
         """What waits is written first, if the API takes it at once."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-            await self._write_pending()
+            await self._write_pending(paced=False)
 
     def delivered(self, node: str, owed: Owed) -> None:
-        if owed.removal:
-            for known in self._current(node).values():
-                if known.key == owed.key and (not owed.uid or known.uid == owed.uid):
-                    self._put(_Pending(known, delete=True))
-            return
+        records = self._of(node)
+        entry = None if owed.removal else entry_of(owed, node)
+        for known in records.of_key(owed.key):
+            if (entry is not None and known.uid != entry.uid) or (owed.removal and owed.uid in ("", known.uid)):
+                self._put(Pending(known, delete=True))
+        if entry is not None:
+            self._put(Pending(entry))
+
+    def behind(self, node: str, uid: str) -> None:
+        """``node`` has an older version of what is recorded under ``uid``, or should hold it no more."""
+        known = self._of(node).get(uid)
+        if known is not None and not known.behind:
+            self._put(Pending(replace(known, behind=True)))
+
+    def missing(self, node: str, owed: Owed) -> None:
+        """``node`` does not have ``owed`` at its version, or not at all."""
         entry = entry_of(owed, node)
-        if entry is None:
+        if entry is None or owed.removal:
             return
-        for known in self._current(node).values():
-            if known.key == entry.key and known.uid != entry.uid:
-                self._put(_Pending(known, delete=True))
-        self._put(_Pending(entry))
+        if self._of(node).get(entry.uid) is not None:
+            self.behind(node, entry.uid)
+        else:
+            self._put(Pending(replace(entry, version=NEVER, behind=True)))
+
+    def caught_up(self, node: str, key: str) -> None:
+        """``node`` has what it should have under ``key``."""
+        records = self._nodes.get(node)
+        for known in records.of_key(key) if records is not None else ():
+            if known.behind:
+                self._put(Pending(replace(known, behind=False)))
 
     def known(self, node: str) -> dict[str, tuple[str, str]]:
         """Key to (uid, version). Of two records of one key the newer counts."""
-        entries = sorted(self._current(node).values(), key=lambda entry: as_number(entry.version))
+        entries = sorted(self._nodes.get(node, ()), key=lambda entry: as_number(entry.version))
         return {entry.key: (entry.uid, entry.version) for entry in entries}
 
-    def holdings(self, node: str) -> list[tuple[str, str, str]]:
-        """(key, uid, version) of every record."""
-        return [(entry.key, entry.uid, entry.version) for entry in self._current(node).values()]
+    def holdings(self, node: str) -> list[Holding]:
+        """Every record."""
+        return [_holding(entry) for entry in self._nodes.get(node, ())]
+
+    def holdings_of(self, node: str, key: str) -> list[Holding]:
+        records = self._nodes.get(node)
+        return [_holding(entry) for entry in records.of_key(key)] if records is not None else []
+
+    def acknowledges_devices(self, node: str) -> bool:
+        """KubeEdge's edge never does."""
+        return any(entry.kind == DEVICE_KIND and as_number(entry.version) for entry in self._nodes.get(node, ()))
 
     def nodes(self) -> list[str]:
         """Names of all nodes that have records."""
-        return [node for node, entries in self._entries.items() if entries]
+        return [node for node, records in self._nodes.items() if records]
+
+    @property
+    def unwritten(self) -> int:
+        return sum(len(records.pending) for records in self._unwritten.values())
 
     def forget(self, node: str, uid: str = "") -> None:
         """Delete the record of one object, or of all of a node that is no more."""
-        for entry in self._current(node).values():
+        for entry in list(self._nodes.get(node, ())):
             if not uid or entry.uid == uid:
-                self._put(_Pending(entry, delete=True))
+                self._put(Pending(entry, delete=True))
 
-    def _put(self, pending: _Pending) -> None:
-        waiting = self._pending[pending.entry.node].get(pending.entry.uid)
-        if waiting is not None and not waiting.delete and not pending.delete and _is_older(pending.entry, waiting.entry):
-            return
-        self._pending[pending.entry.node][pending.entry.uid] = pending
-        self._wake.set()
+    def _of(self, node: str) -> Records:
+        return self._nodes.setdefault(node, Records())
 
-    def _current(self, node: str) -> dict[str, Entry]:
-        """A copy."""
-        current = dict(self._entries.get(node, {}))
-        for uid, pending in self._pending.get(node, {}).items():
-            if pending.delete:
-                current.pop(uid, None)
-            else:
-                current[uid] = pending.entry
-        return current
+    def _put(self, pending: Pending) -> None:
+        node = pending.entry.node
+        records = self._of(node)
+        if records.put(pending):
+            self._unwritten[node] = records
+            self._wake.set()
 
     def _event(self, old: JsonObject | None, new: JsonObject | None) -> None:
         entry = entry_from(new if new is not None else old or {})
         if entry is None:
             return
-        entries = self._entries[entry.node]
-        known = entries.get(entry.uid)
-        if known is not None and known.stored_at > entry.stored_at:
-            return
-        if new is not None:
-            entries[entry.uid] = entry
-            return
-        entries.pop(entry.uid, None)
-        if not entries:
-            del self._entries[entry.node]
+        records = self._of(entry.node)
+        if records.seen(entry) if new is not None else records.vanished(entry):
+            self._changed(entry.node, entry.key)
+        self._tidy(entry.node)
+
+    def _tidy(self, node: str) -> None:
+        records = self._nodes.get(node)
+        if records is not None and not records.pending:
+            self._unwritten.pop(node, None)
+            if not records:
+                del self._nodes[node]
 
     async def _run(self) -> None:
+        if self._unwritten:
+            self._wake.set()
         while True:
             await self._wake.wait()
             await asyncio.sleep(self._gather_seconds)
@@ -138,37 +165,47 @@ class SyncRecord:
                 await asyncio.sleep(self._retry_seconds)
                 self._wake.set()
 
-    async def _write_pending(self) -> bool:
-        """False where something has to be tried again."""
-        batch = [pending for of_node in self._pending.values() for pending in of_node.values()]
-        results = await asyncio.gather(*map(self._write, batch), return_exceptions=True)
-        failed = [result for result in results if isinstance(result, BaseException)]
-        if failed and not self._failing:
-            logger.warning("delivery records cannot be written now: %s", failed[0])
-        self._failing = bool(failed)
-        return not failed
+    async def _write_pending(self, *, paced: bool = True) -> bool:
+        """False where something has to be tried again.
 
-    async def _write(self, pending: _Pending) -> None:
-        async with self._room:
-            try:
-                if pending.delete:
-                    await self._delete(pending.entry)
-                else:
-                    await self._store(pending.entry)
-            except (KubeInvalid, KubeNotFound) as exc:
-                logger.warning("record %s of %s is left out: %s", pending.entry.object_name, pending.entry.key, exc)
-        of_node = self._pending[pending.entry.node]
-        if of_node.get(pending.entry.uid) == pending:
-            del of_node[pending.entry.uid]
-        if not of_node:
-            del self._pending[pending.entry.node]
+        Paced, it rests for as long as it worked: after a change for ten thousand nodes their deliveries go first.
+        """
+        failures: list[BaseException] = []
+        clock = asyncio.get_running_loop().time
+        for part in _parts(self._batch()):
+            began = clock()
+            results = await asyncio.gather(*map(self._write, part), return_exceptions=True)
+            failures += [result for result in results if isinstance(result, BaseException)]
+            if paced:
+                await asyncio.sleep(clock() - began)
+        if failures and not self._failing:
+            logger.warning("delivery records cannot be written now: %s", failures[0])
+        self._failing = bool(failures)
+        return not failures
+
+    def _batch(self) -> list[Pending]:
+        return [pending for records in self._unwritten.values() for pending in records.pending.values()]
+
+    async def _write(self, pending: Pending) -> None:
+        entry = pending.entry
+        records = self._of(entry.node)
+        if records.pending.get(entry.uid) != pending:
+            return
+        try:
+            if pending.delete:
+                await self._delete(entry)
+            else:
+                await self._store(entry)
+        except (KubeInvalid, KubeNotFound) as exc:
+            logger.warning("record %s of %s is left out: %s", entry.object_name, entry.key, exc)
+        records.written(pending)
+        self._tidy(entry.node)
 
     async def _delete(self, entry: Entry) -> None:
         try:
             await self._kube.delete(entry.resource, entry.namespace, entry.object_name)
         except KubeNotFound:
             pass
-        self._entries.get(entry.node, {}).pop(entry.uid, None)
 
     async def _store(self, entry: Entry) -> None:
         """Create it where it is missing, then write the version, unless a newer one is there."""
@@ -177,11 +214,10 @@ class SyncRecord:
             try:
                 if current is None:
                     current = await self._kube.create(entry.resource, entry.namespace, object_of(entry))
-                version = str((current.get("status") or {}).get("objectResourceVersion") or "")
-                if as_number(version) < as_number(entry.version):
-                    status = (current.get("status") or {}) | {"objectResourceVersion": entry.version}
+                status = status_of(entry, current)
+                if status is not None:
                     current = await self._kube.update(entry.resource, entry.namespace, current | {"status": status}, subresource="status")
-                self._event(None, current)
+                self._written(current)
                 return
             except (KubeConflict, KubeAlreadyExists):
                 current = await self._kube.get(entry.resource, entry.namespace, entry.object_name)
@@ -191,11 +227,21 @@ class SyncRecord:
                 current = None
         raise KubeError(f"{entry.resource.kind} {entry.object_name}: changed each time while it was written")
 
+    def _written(self, obj: JsonObject) -> None:
+        entry = entry_from(obj)
+        if entry is not None:
+            self._of(entry.node).seen(entry)
+
     def _cached(self, entry: Entry) -> JsonObject | None:
         informer = self._informers[0] if entry.namespace else self._informers[1]
         cached = informer.get(entry.namespace, entry.object_name)
         return cached if cached is not None and identity(cached)[1] else None
 
 
-def _is_older(entry: Entry, other: Entry) -> bool:
-    return as_number(entry.version) < as_number(other.version)
+def _holding(entry: Entry) -> Holding:
+    return entry.key, entry.uid, entry.version
+
+
+def _parts(batch: list[Pending]) -> Iterator[list[Pending]]:
+    for start in range(0, len(batch), _AT_ONCE):
+        yield batch[start : start + _AT_ONCE]

@@ -1,7 +1,7 @@
 """SyncController: finds and repairs what the edge missed, and keeps ObjectSync (contract 3.6, 3.7).
 
     record = SyncRecord(kube, objectsyncs=…, clusterobjectsyncs=…)                          # a DeliveryRecord, for CloudHub
-    sync = SyncController(record, nodes=…, downlink=hub)          # sync.notice(node): something was offered to that node
+    sync = SyncController(record, nodes=…, downlink=hub)   # sync.notice(node, key): what that node should hold under key has changed
     sync.watch([edge_controller, device_controller]); await sync.start()                # start() starts the record too
 
 CloudHub calls ``sync.node_changed(node, connected)`` as it does for the controllers.
@@ -11,27 +11,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from cloudcore.cluster import Informer
 from cloudcore.errors import CloudCoreError
+from cloudcore.keeper import keep
 from cloudcore.objects import identity
-from cloudcore.ports import Downlink, JsonObject, Owed
-from cloudcore.synccontroller.compare import Action, Patience, Repair, as_update, compare
+from cloudcore.ports import Downlink, Holding, JsonObject, Owed
+from cloudcore.readings import Reading, counts, gauge
+from cloudcore.synccontroller.compare import Action, Patience, Repair, as_update, compare, is_brambles_alone
 from cloudcore.synccontroller.record import SyncRecord
 
 logger = logging.getLogger(__name__)
 
 PERIOD_SECONDS = 5.0
-_SWEEP_ROUNDS = 60
+_EDGE_LABEL = "node-role.kubernetes.io/edge"
+_SWEPT_AT_ONCE = 20
+_KEYS_AT_ONCE = 200
 
 
 class Source(Protocol):
     """A controller, as the SyncController sees it."""
 
-    def holdings(self, node: str) -> Iterator[tuple[str, str, str]]: ...
+    def holdings(self, node: str) -> Iterator[Holding]: ...
+
+    def holding(self, node: str, key: str) -> Holding | None: ...
 
     def owed_one(self, node: str, key: str) -> Owed | None: ...
 
@@ -39,8 +45,8 @@ class Source(Protocol):
 
 
 class SyncController:
-    """Looks, every ``period`` seconds, at the nodes to which something was offered since all was well with them; and at each node once
-    in a while, whatever is known of it."""
+    """Looks, every ``period`` seconds, at the keys that are in doubt: those that changed, or whose record was touched, since all was well
+    with them. All that a node holds is compared when CloudCore starts and when the node connects, and of all nodes a few in each round."""
 
     def __init__(
         self,
@@ -57,32 +63,33 @@ class SyncController:
         self._period = period
         self._monotonic = monotonic or (lambda: asyncio.get_running_loop().time())
         self._sources: Sequence[Source] = ()
-        self._suspects: set[str] = set()
+        self._doubts: dict[str, dict[str, None]] = {}
+        self._unseen: dict[str, None] = {}
         self._sweep: list[str] = []
         self._patience = Patience(first=period)
+        self._repaired: Counter[str] = Counter()
         self._task: asyncio.Task[None] | None = None
 
     def watch(self, sources: Sequence[Source]) -> None:
         self._sources = sources
 
-    def notice(self, node: str) -> None:
-        self._suspects.add(node)
+    def notice(self, node: str, key: str) -> None:
+        self._doubts.setdefault(node, {})[key] = None
 
     def node_changed(self, node: str, connected: bool) -> None:
+        self._patience.forget(node)
         if connected:
-            self._suspects.add(node)
-        else:
-            self._suspects.discard(node)
-            self._patience.forget(node)
+            self._unseen[node] = None
 
     async def start(self) -> None:
-        await self._record.start()
+        await self._record.start(self.notice)
         await self._nodes.synced.wait()
         for node in self._record.nodes():
             if self._nodes.get("", node) is None:
                 self._record.forget(node)
+        self._unseen.update((name, None) for name in (identity(node)[1] for node in self._nodes.values()) if self._is_edge(name))
         self._nodes.follow(self._node_event)
-        self._task = asyncio.create_task(self._run(), name="sync controller")
+        self._task = keep(self._run, "sync controller")
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -90,63 +97,137 @@ class SyncController:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._record.stop()
 
+    def readings(self) -> Iterator[Reading]:
+        yield gauge("sync_doubts", "Objects of nodes of which it has to be seen whether the node has them", self._doubt_count())
+        yield counts("sync_repaired", "Differences between nodes and the API that were set right", "action", self._repaired)
+        yield gauge("sync_records_unwritten", "ObjectSyncs that wait to be written", self._record.unwritten)
+
     async def look(self) -> None:
         """One round."""
         connected = self._downlink.connected()
-        for node in [*self._suspects, *self._next_of_sweep(connected)]:
-            if node not in connected:
-                self._suspects.discard(node)
+        unseen, self._unseen = self._unseen, {}
+        for node in (*unseen, *self._next_of_sweep()):
+            if node in connected or self._is_edge(node):
+                await self._doubt_all(node)
+        for node in list(self._doubts):
+            if node not in connected and not self._is_edge(node):
+                self._forget(node)
                 continue
-            try:
-                self._look_at(node)
-            except CloudCoreError as exc:
-                logger.debug("node %s is not compared now: %s", node, exc)
-            except Exception:
-                # One node must not end the repairs of all the others (D8).
-                logger.exception("node %s cannot be compared", node)
-            await asyncio.sleep(0)
+            keys = list(self._doubts.get(node, ()))
+            for start in range(0, len(keys), _KEYS_AT_ONCE):
+                self._guarded(self._look_at, node, keys[start : start + _KEYS_AT_ONCE], node in connected)
+                await asyncio.sleep(0)
 
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._period)
             await self.look()
 
-    def _next_of_sweep(self, connected: frozenset[str]) -> list[str]:
-        """A slice of all nodes, so that each has its turn within ``_SWEEP_ROUNDS`` rounds."""
+    def _guarded(self, work: Callable[..., None], node: str, *more: object) -> None:
+        """One node must not end the repairs of all the others (D8)."""
+        try:
+            work(node, *more)
+        except CloudCoreError as exc:
+            logger.debug("node %s is not compared now: %s", node, exc)
+        except Exception:
+            logger.exception("node %s cannot be compared", node)
+
+    def _next_of_sweep(self) -> list[str]:
+        """A few nodes in each round, however many there are."""
         if not self._sweep:
-            self._sweep = sorted(connected)
-        size = max(1, -(-len(connected) // _SWEEP_ROUNDS))
-        chosen = list(islice(self._sweep, size))
-        del self._sweep[:size]
-        return [node for node in chosen if node not in self._suspects]
+            self._sweep = [identity(node)[1] for node in self._nodes.values()]
+        chosen, self._sweep = self._sweep[-_SWEPT_AT_ONCE:], self._sweep[:-_SWEPT_AT_ONCE]
+        return chosen
 
-    def _look_at(self, node: str) -> None:
-        owed = [holding for source in self._sources for holding in source.holdings(node)]
-        repairs = compare(owed, self._record.holdings(node))
-        if repairs:
-            self._suspects.add(node)
-        else:
-            self._suspects.discard(node)
-        due = self._patience.due(node, repairs, self._monotonic())
-        if due:
-            logger.info("node %s lacks %d of %d acknowledgements, saying them again", node, len(due), len(owed))
-        for repair in due:
-            self._repair(node, repair)
+    async def _doubt_all(self, node: str) -> None:
+        owed: list[Holding] = []
+        await asyncio.sleep(0)
+        try:
+            for source in self._sources:
+                for holding in source.holdings(node):
+                    owed.append(holding)
+                    if len(owed) % _KEYS_AT_ONCE == 0:
+                        await asyncio.sleep(0)
+        except CloudCoreError as exc:
+            logger.debug("node %s is not compared now: %s", node, exc)
+            return
+        self._guarded(self._doubt, node, owed)
 
-    def _repair(self, node: str, repair: Repair) -> None:
+    def _doubt(self, node: str, owed: list[Holding]) -> None:
+        for repair in compare(owed, self._record.holdings(node), acknowledges_devices=self._acknowledges_devices(node)):
+            self.notice(node, repair.key)
+
+    def _look_at(self, node: str, keys: Iterable[str], connected: bool) -> None:
+        now, said = self._monotonic(), 0
+        for key in keys:
+            repairs = self._differences(node, key)
+            due = self._patience.due(node, key, repairs, now)
+            for repair in due:
+                said += self._repair(node, repair, connected)
+            if not repairs:
+                self._record.caught_up(node, key)
+            if not repairs or (due and not connected):
+                # A node that is away is compared anew when it comes back.
+                self._patience.forget(node, key)
+                self._settled(node, key)
+        if said:
+            logger.info("node %s lacks %d acknowledgements, saying them again", node, said)
+
+    def _differences(self, node: str, key: str) -> list[Repair]:
+        owed = (source.holding(node, key) for source in self._sources)
+        known = self._record.holdings_of(node, key)
+        devices = is_brambles_alone(key) and (bool(known) or self._acknowledges_devices(node))
+        return compare((holding for holding in owed if holding is not None), known, acknowledges_devices=devices)
+
+    def _acknowledges_devices(self, node: str) -> bool:
+        return self._downlink.acknowledges_devices(node) or self._record.acknowledges_devices(node)
+
+    def _repair(self, node: str, repair: Repair, connected: bool) -> bool:
+        """Write down that it is behind, and set it right where that is possible. True: it was said again."""
         if repair.action is Action.FORGET:
             self._record.forget(node, repair.uid)
-            return
+            self._repaired[repair.action.name.lower()] += 1
+            return False
+        owed = self._message(node, repair)
+        if repair.action is Action.REMOVE:
+            self._record.behind(node, repair.uid)
+        elif owed is not None:
+            self._record.missing(node, owed)
+        if owed is None or not connected or self._downlink.owes(node, repair.key):
+            return False
+        self._repaired[repair.action.name.lower()] += 1
+        return self._downlink.offer(node, as_update(owed) if repair.action is Action.RENEW else owed)
+
+    def _message(self, node: str, repair: Repair) -> Owed | None:
         for source in self._sources:
             if repair.action is Action.REMOVE:
                 owed = source.removal(node, repair.key, repair.uid)
             else:
                 owed = source.owed_one(node, repair.key)
             if owed is not None:
-                self._downlink.offer(node, as_update(owed) if repair.action is Action.RENEW else owed)
-                return
+                return owed
+        return None
+
+    def _settled(self, node: str, key: str) -> None:
+        keys = self._doubts.get(node, {})
+        keys.pop(key, None)
+        if not keys:
+            self._doubts.pop(node, None)
+
+    def _forget(self, node: str) -> None:
+        self._doubts.pop(node, None)
+        self._patience.forget(node)
+
+    def _doubt_count(self) -> int:
+        return sum(map(len, self._doubts.values()))
+
+    def _is_edge(self, name: str) -> bool:
+        """Also while it is away; nodes that a kubelet serves are none of ours."""
+        node = self._nodes.get("", name) or {}
+        return _EDGE_LABEL in ((node.get("metadata") or {}).get("labels") or {})
 
     def _node_event(self, old: JsonObject | None, new: JsonObject | None) -> None:
         """The records of a node go with it (bug C13)."""
         if new is None and old is not None:
+            self._forget(identity(old)[1])
             self._record.forget(identity(old)[1])

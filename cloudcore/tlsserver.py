@@ -16,8 +16,15 @@ _BACKLOG = 4096
 class TLSServer:
     """A connection is cut off after ``silent_seconds`` unless ``heard`` was called for a request of it."""
 
-    def __init__(self, application: web.Application, *, silent_seconds: float = 30.0) -> None:
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, keepalive_timeout=5.0)
+    def __init__(self, application: web.Application, *, silent_seconds: float = 30.0, handler_cancellation: bool = False) -> None:
+        """``handler_cancellation``: who waits for a client that is gone is cancelled."""
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,
+            shutdown_timeout=_SHUTDOWN_SECONDS,
+            keepalive_timeout=5.0,
+            handler_cancellation=handler_cancellation,
+        )
         self._silent_seconds = silent_seconds
         self._silent: set[Any] = set()
         self._server: asyncio.Server | None = None
