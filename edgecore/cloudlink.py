@@ -1,18 +1,20 @@
 """One authenticated websocket to the cloud (contract 2.1, 2.2; promise X1). The only importer of websocket-client.
 
-The server is verified against the pinned CA, its name or address against the certificate's SAN. One thread may read while others write: the
+The server is verified as P2.9 says (certs/trust.py). One thread may read while others write: the
 TLS object is touched under one lock and never waits inside it, because OpenSSL does not allow two threads in one connection.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import select
 import socket
 import ssl
+import struct
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +22,17 @@ from urllib.parse import urlsplit
 
 import websocket
 
-from edgecore.errors import LinkError, LinkRefused
+from edgecore.certs.trust import Doubt, cloud_context, doubt
+from edgecore.errors import CloudOutOfDate, LinkError, LinkRefused, NodeOutOfDate
 from viaduct.codec import MAX_FRAME_BYTES
 
 _READ_SIZE = 16 * 1024
 _USER_TIMEOUT_MS = 20_000
+_SIOCOUTQ = 0x5411
 _MAX_ANSWER = 400
+_MOST_REASON = 120
+"""Bytes in a close frame."""
+_REFUSALS: Mapping[int, type[LinkError]] = {401: NodeOutOfDate, 403: LinkRefused}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +46,12 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. ``reach`` is short so that a cloud that comes back is found soon; ``handshake`` covers TLS and the upgrade."""
+    """Seconds. ``reach`` is short so that a cloud that comes back is found soon; ``handshake`` covers TLS and the upgrade; ``read`` is how
+    long nothing may come in the middle of a message."""
 
     reach: float = 2.0
     handshake: float = 30.0
+    read: float = 15.0
     write: float = 15.0
 
 
@@ -54,6 +63,24 @@ class CloudLink:
         self._channel = channel
         self.headers = headers
         self.address = channel.address
+        self._reading = False
+
+    @property
+    def heard_at(self) -> float:
+        """When the last byte came (monotonic seconds). Now, while nobody reads: then it is we who do not listen."""
+        return self._channel.heard_at if self._reading else time.monotonic()
+
+    @property
+    def drained(self) -> bool:
+        """Whether all that was said has reached the other end; on a slow link much may still lie in the kernel."""
+        return self._channel.unsent() == 0
+
+    def ping(self) -> None:
+        """Ask whether the other end is there; its answer shows in ``heard_at``."""
+        try:
+            self._client.ping()
+        except (websocket.WebSocketException, OSError) as exc:
+            raise LinkError(f"sending to the cloud failed: {_said(exc)}") from exc
 
     def send_text(self, text: str) -> None:
         """One text frame. Waits at most the write time limit."""
@@ -62,27 +89,52 @@ class CloudLink:
         except (websocket.WebSocketException, OSError) as exc:
             raise LinkError(f"sending to the cloud failed: {_said(exc)}") from exc
 
+    def send_bytes(self, data: bytes) -> None:
+        """One binary frame. Waits as ``send_text`` does."""
+        try:
+            self._client.send(data, websocket.ABNF.OPCODE_BINARY)
+        except (websocket.WebSocketException, OSError) as exc:
+            raise LinkError(f"sending to the cloud failed: {_said(exc)}") from exc
+
+    def expect_within(self, seconds: float) -> None:
+        """From now on ``receive`` gives up where nothing at all, not even a ping, has come for so long."""
+        self._channel.between_limit = seconds
+
     def receive(self) -> bytes:
         """The next text or binary message, waiting without limit. A close by the server is an error here (bug E11 of KubeEdge)."""
+        self._channel.heard_at = time.monotonic()
+        self._reading = True
         try:
             opcode, data = self._client.recv_data()
         except (websocket.WebSocketException, OSError, ValueError) as exc:
             raise LinkError(f"the connection to the cloud broke: {_said(exc)}") from exc
+        finally:
+            self._reading = False
         if opcode == websocket.ABNF.OPCODE_CLOSE:
             raise LinkError(f"the cloud closed the connection{_close_reason(data)}")
         return bytes(data)
 
-    def close(self) -> None:
-        """Say goodbye if that is possible at once, and free the socket; wakes a thread in ``receive``."""
+    def close(self, status: int = 1000, reason: str = "") -> None:
+        """Say goodbye, and why, if that is possible at once, and free the socket; wakes a thread in ``receive``."""
         if not self._client.lock.locked():  # a writer that is stuck would make us wait for its time limit
             self._channel.write_timeout = 0.2
             with contextlib.suppress(websocket.WebSocketException, OSError, ValueError):
-                self._client.send_close()
+                self._client.send_close(status, reason.encode()[:_MOST_REASON])
         self._channel.close()
 
 
-def connect(url: str, headers: Mapping[str, str], identity: Identity, timeouts: Timeouts | None = None, *, address: str = "") -> CloudLink:
+def connect(
+    url: str,
+    headers: Mapping[str, str],
+    identity: Identity,
+    timeouts: Timeouts | None = None,
+    *,
+    address: str = "",
+    now: Callable[[], float] = time.time,
+    most: int = MAX_FRAME_BYTES,
+) -> CloudLink:
     """Dial ``wss://host:port/path``; at ``address`` without asking for the host's, where one is given (``CloudLink.address`` of before).
+    ``now`` gives the time (epoch seconds) at which the hub's certificate must be good; ``most``: bytes of a message that is taken.
 
     Raises:
         LinkError: with what failed and what may help.
@@ -96,20 +148,21 @@ def connect(url: str, headers: Mapping[str, str], identity: Identity, timeouts: 
     tcp = _reach(address or parts.hostname, parts.port or 443, where, timeouts)
     try:
         tls = _shake_hands(tcp, context, parts.hostname, where)
+        _check(tls, parts.hostname, where, now())
         channel = _Channel(tls, timeouts.handshake)
-        client = _Client()
+        client = _Client(channel, most)
         _upgrade(client, channel, url, headers, where)
     except BaseException:
         tcp.close()
         raise
     channel.settimeout(None)
     channel.write_timeout = timeouts.write
+    channel.silence_limit = timeouts.read
     return CloudLink(client, channel, dict(client.getheaders() or {}))
 
 
 def _context(identity: Identity) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = cloud_context()
     try:
         context.load_verify_locations(cafile=identity.ca_file)
         context.load_cert_chain(identity.cert_file, identity.key_file)
@@ -144,24 +197,31 @@ def _shake_hands(tcp: socket.socket, context: ssl.SSLContext, host: str, where: 
     try:
         return context.wrap_socket(tcp, server_hostname=host)
     except ssl.SSLCertVerificationError as exc:
-        raise LinkError(f"{where} shows a certificate that is refused: {_verdict(exc, host)}") from exc
+        raise LinkError(f"{where} shows a certificate that is refused: {_verdict(exc)}") from exc
     except TimeoutError as exc:
         raise LinkError(f"{where} did not finish the TLS handshake in time") from exc
     except (ssl.SSLError, OSError) as exc:
         raise LinkError(f"TLS with {where} failed: {_said(exc)}") from exc
 
 
-def _verdict(exc: ssl.SSLCertVerificationError, host: str) -> str:
-    clock = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+def _check(tls: ssl.SSLSocket, host: str, where: str, now: float) -> None:
+    found = doubt(tls.getpeercert(), host, now)
+    if found is Doubt.NAME:
+        raise LinkError(f"{where} shows a certificate that is refused: it is not made out to a CloudCore or to {host}")
+    if found is not None:
+        taken = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now))
+        raise CloudOutOfDate(
+            f"{where} shows a certificate that is {found.value} (the time is taken to be {taken}: is this node's clock right?)"
+        )
+
+
+def _verdict(exc: ssl.SSLCertVerificationError) -> str:
     hints = {
         7: "its CA is not the one that this node joined",
-        9: f"it is not valid yet (this node's clock says {clock}: is it right?)",
-        10: f"it has expired (this node's clock says {clock}: is it right?)",
         18: "it is self-signed, not from the CA that this node joined",
         19: "its CA is not the one that this node joined",
         20: "its CA is not the one that this node joined",
-        62: f"it is not made out to {host}",
-        64: f"it is not made out to {host}",
+        26: "it is not that of a server",
     }
     return hints.get(exc.verify_code, exc.verify_message)
 
@@ -170,7 +230,7 @@ def _upgrade(client: Any, channel: _Channel, url: str, headers: Mapping[str, str
     try:
         client.connect(url, socket=channel, header=[f"{name}: {value}" for name, value in headers.items()], suppress_origin=True)
     except websocket.WebSocketBadStatusException as exc:
-        refused = LinkRefused if getattr(exc, "status_code", 0) in (401, 403) else LinkError
+        refused = _REFUSALS.get(getattr(exc, "status_code", 0), LinkError)
         raise refused(f"{where} refused this node: {_refusal(exc)}") from exc
     except (ssl.SSLError, ConnectionError, websocket.WebSocketConnectionClosedException) as exc:
         raise LinkError(f"{where} ended the connection: {_said(exc)} (is this node's certificate expired or revoked?)") from exc
@@ -199,21 +259,23 @@ def _said(exc: BaseException) -> str:
 class _Client(websocket.WebSocket):
     """Refuses a frame, or a message in pieces, beyond the cap before its payload is read (promise X4)."""
 
-    def __init__(self) -> None:
+    def __init__(self, channel: _Channel, most: int) -> None:
         super().__init__(skip_utf8_validation=True, enable_multithread=True)
+        self._channel = channel
         self._pieces = 0
         buffer = self.frame_buffer
         read_length = buffer.recv_length
 
         def capped_length() -> None:
             read_length()
-            if self._pieces + (buffer.length or 0) > MAX_FRAME_BYTES:
-                raise websocket.WebSocketPayloadException(f"a message of more than {MAX_FRAME_BYTES} bytes")
+            if self._pieces + (buffer.length or 0) > most:
+                raise websocket.WebSocketPayloadException(f"a message of more than {most} bytes")
 
         setattr(buffer, "recv_length", capped_length)  # noqa: B010
 
     def recv_frame(self) -> Any:
         parent: Any = super()
+        self._channel.between_messages = not self._pieces
         frame = parent.recv_frame()
         if frame.opcode in (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY, websocket.ABNF.OPCODE_CONT):
             self._pieces = 0 if frame.fin else self._pieces + len(frame.data)
@@ -230,11 +292,23 @@ class _Channel:
         self._timeout = timeout
         self._unread = memoryview(b"")
         self.write_timeout = timeout
+        self.silence_limit = timeout
+        self.between_limit = timeout
+        self.between_messages = True
+        self.heard_at = time.monotonic()
         self._closed = False
         self.address = str(tls.getpeername()[0])
 
     def fileno(self) -> int:
         return self._tls.fileno()
+
+    def unsent(self) -> int:
+        """Bytes that the other end has not acknowledged; 0 on a closed socket."""
+        try:
+            (count,) = struct.unpack("i", fcntl.ioctl(self._tls.fileno(), _SIOCOUTQ, bytes(4)))
+        except (OSError, ValueError):
+            return 0
+        return int(count)
 
     def gettimeout(self) -> float | None:
         return self._timeout
@@ -242,11 +316,15 @@ class _Channel:
     def settimeout(self, timeout: float | None) -> None:
         self._timeout = timeout
         self.write_timeout = timeout
+        self.between_limit = timeout
 
     def recv(self, size: int) -> bytes:
         """Up to ``size`` bytes; the few bytes of a frame's head do not cost a system call each."""
         if not self._unread:
-            self._unread = memoryview(self._attempt(lambda: self._tls.recv(_READ_SIZE), select.POLLIN, self._timeout))
+            limit = self.between_limit if self.between_messages else self.silence_limit
+            self._unread = memoryview(self._attempt(lambda: self._tls.recv(_READ_SIZE), select.POLLIN, limit))
+            self.heard_at = time.monotonic()
+        self.between_messages = False
         part = bytes(self._unread[:size])
         self._unread = self._unread[size:]
         return part

@@ -11,9 +11,9 @@ from typing import ClassVar
 
 import componentconfig.errors
 from componentconfig import checks
+from componentconfig.file import load
 from componentconfig.reading import read
 from componentconfig.setting import section, setting
-from edgecore.configfile import load
 from edgecore.errors import ConfigError
 
 DEFAULT_FILE = "/etc/kubeedge/config/edgecore.yaml"
@@ -29,6 +29,24 @@ _OTHER_SOCKETS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Outbox:
+    max_age: int = setting(
+        30,
+        "Days of running after which an event or upload that still waits is dropped and counted.",
+        expected="days",
+        minimum=1,
+        maximum=3650,
+    )
+    max_size: int = setting(
+        64,
+        "Megabytes of events and uploads that may wait. Of more the oldest are dropped and counted, uploads first. States are always kept.",
+        expected="megabytes",
+        minimum=8,
+        maximum=1_000_000,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Database:
     IGNORED: ClassVar[tuple[str, ...]] = ("driverName", "aliasName")
 
@@ -39,14 +57,15 @@ class Database:
         check=checks.absolute_path,
         foreign=((_KUBEEDGE_DATABASE, "/var/lib/bramble/edgecore.db"),),
     )
+    outbox: Outbox = section(Outbox, "What waits for the cloud while it is away.")
 
 
 @dataclass(frozen=True, slots=True)
 class Edged:
     IGNORED: ClassVar[tuple[str, ...]] = (
         *("cgroupDriver", "cgroupRoot", "cgroupsPerQOS", "cniBinDir", "cniCacheDirs", "cniConfDir", "concurrentConsumers"),
-        *("devicePluginEnabled", "edgedMemoryCapacity", "enableMetrics", "gpuPluginEnabled", "imageGCHighThreshold"),
-        *("imageGCLowThreshold", "interfaceName", "maximumDeadContainersPerPod", "networkPluginMTU", "networkPluginName"),
+        *("devicePluginEnabled", "edgedMemoryCapacity", "enableMetrics", "gpuPluginEnabled"),
+        *("interfaceName", "maximumDeadContainersPerPod", "networkPluginMTU", "networkPluginName"),
         *("podSandboxImage", "registerNodeNamespace", "volumeStatsAggPeriod"),
     )
     DOCKER: ClassVar[tuple[str, ...]] = ("dockerAddress", "remoteImageEndpoint")
@@ -54,13 +73,29 @@ class Edged:
     enable: bool = setting(True, "Run pods on this node.")
     cluster_dns: str = setting(
         "",
-        "Address of the DNS server that pods ask. Empty: that of the node.",
+        "Address of the DNS server that pods ask. Empty: EdgeCore's own, or with edgemesh off that of the node.",
         key="clusterDNS",
         minimal=True,
         check=checks.optional_address,
     )
-    cluster_domain: str = setting("", "Search domain of the pods, e.g. cluster.local. Empty: none.", minimal=True)
+    cluster_domain: str = setting("", "Domain of the cluster. Empty: cluster.local, or with edgemesh off none.", minimal=True)
+    devices: tuple[str, ...] = setting(
+        (),
+        "Devices that containers may ask for by the name of a resource, each NAME=PATH[,PATH...], e.g. bramble.io/ttyUSB0=/dev/ttyUSB0.",
+        check=checks.devices,
+    )
     hostname_override: str = setting("", "Name of this node. Empty: the host name.", minimal=True, check=checks.optional_node_name)
+    image_gc_high_threshold: int = setting(
+        80,
+        "Percent of the disk in use from which images are removed that no pod needs.",
+        key="imageGCHighThreshold",
+        expected="percent",
+        minimum=1,
+        maximum=100,
+    )
+    image_gc_low_threshold: int = setting(
+        40, "Percent of the disk in use at which that ends.", key="imageGCLowThreshold", expected="percent", minimum=0, maximum=100
+    )
     image_pull_progress_deadline: int = setting(
         60, "Seconds without progress after which the pull of an image is given up.", expected="seconds", minimum=1, maximum=86_400
     )
@@ -85,6 +120,11 @@ class Edged:
     root_directory: str = setting(
         "/var/lib/bramble/edged", "Where volumes of pods and the logs of containers are kept.", check=checks.absolute_path
     )
+    static_pod_path: str = setting(
+        "/etc/bramble/manifests",
+        "Folder of pods (YAML or JSON files) that run on this node without any cloud. It may be missing.",
+        check=checks.absolute_path,
+    )
     runtime_request_timeout: int = setting(
         2, "Minutes after which a request to the container engine is given up.", expected="minutes", minimum=1, maximum=60
     )
@@ -96,13 +136,22 @@ class Edged:
         foreign=(("docker", "podman"), ("remote", "podman")),
     )
 
+    def problems(self) -> list[tuple[str, str]]:
+        if self.image_gc_low_threshold >= self.image_gc_high_threshold:
+            return [("imageGCLowThreshold", f"expected less than imageGCHighThreshold ({self.image_gc_high_threshold})")]
+        return []
+
 
 @dataclass(frozen=True, slots=True)
 class WebSocket:
     enable: bool = setting(True, "Must be true: the websocket is the only kind of link.")
     handshake_timeout: int = setting(30, "Seconds for connecting, TLS and the upgrade.", expected="seconds", minimum=1, maximum=600)
     read_deadline: int = setting(
-        15, "Seconds that the rest of a frame may take once it has begun.", expected="seconds", minimum=1, maximum=600
+        15,
+        "Seconds for which nothing may come in the middle of a message before the link is given up.",
+        expected="seconds",
+        minimum=1,
+        maximum=600,
     )
     server: str = setting("127.0.0.1:10000", "HOST:PORT of CloudHub.", minimal=True, check=checks.host_port)
     write_deadline: int = setting(15, "Seconds that the sending of one message may take.", expected="seconds", minimum=1, maximum=600)
@@ -114,13 +163,20 @@ class EdgeHub:
 
     enable: bool = setting(True, "Keep a link to the cloud. Without it the node runs what it already knows.")
     heartbeat: int = setting(
-        15, "Seconds between two signs of life towards the cloud.", expected="seconds", minimum=1, maximum=3600, minimal=True
+        15, "Seconds between two keepalives towards a KubeEdge cloud.", expected="seconds", minimum=1, maximum=3600, minimal=True
     )
     http_server: str = setting(
-        "https://127.0.0.1:10002",
-        "Where CloudCore signs certificates: for enrolment with a token and for renewal.",
-        minimal=True,
-        check=checks.https_url,
+        "",
+        "Where CloudCore signs certificates, e.g. https://192.0.2.1:10002. Empty: port 10002 at the host of websocket.server.",
+        check=checks.optional_https_url,
+    )
+    ping_interval: int = setting(
+        180,
+        "Seconds between two pings of an idle link to a Bramble cloud; half a minute after one is missing it takes the node for gone."
+        " At 180 an idle link costs less than 5 MB a month.",
+        expected="seconds",
+        minimum=1,
+        maximum=3600,
     )
     project_id: str = setting("e632aba927ea4ac2b575ec1603d56f10", "Project in the path of the link; KubeEdge's default.", key="projectID")
     rotate_certificates: bool = setting(True, "Renew the node's certificate when most of its life is over.")
@@ -147,6 +203,21 @@ class EdgeHub:
 
 
 @dataclass(frozen=True, slots=True)
+class StateTree:
+    enable: bool = setting(
+        False, "Keep what devices report as retained topics that people can read, ROOT/NODE/DEVICE/PROPERTY, and take values there."
+    )
+    root: str = setting("bramble", "ROOT: the first level of these topics.", check=checks.topic_level)
+
+
+@dataclass(frozen=True, slots=True)
+class HomeAssistant:
+    discovery_prefix: str = setting("homeassistant", "The discovery prefix that Home Assistant is set to.", check=checks.topic_levels)
+    enable: bool = setting(False, "Tell devices to Home Assistant by MQTT discovery (2024.11 and later). Wants stateTree.")
+    status_topic: str = setting("homeassistant/status", "Where Home Assistant says that it is online.", check=checks.topic_levels)
+
+
+@dataclass(frozen=True, slots=True)
 class EventBus:
     IGNORED: ClassVar[tuple[str, ...]] = ("eventBusTLS", "tls", "mqttSubClientID", "mqttPubClientID")
 
@@ -155,6 +226,7 @@ class EventBus:
         "With mqttMode 2, when no broker answers at mqttServerExternal at the start: run a Mosquitto of our own at mqttServerInternal.",
     )
     enable: bool = setting(True, "Speak MQTT with mappers and applications.")
+    home_assistant: HomeAssistant = section(HomeAssistant, "Home Assistant.")
     mqtt_mode: int = setting(
         2,
         "Which broker: 0 a Mosquitto of our own (at mqttServerInternal), 1 both, 2 the one at mqttServerExternal.",
@@ -176,6 +248,12 @@ class EventBus:
         maximum=100_000,
     )
     mqtt_username: str = setting("", "User name for the external broker. Empty: none.")
+    state_tree: StateTree = section(StateTree, "Devices as topics for people.")
+
+    def problems(self) -> list[tuple[str, str]]:
+        if self.home_assistant.enable and not self.state_tree.enable:
+            return [("homeAssistant.enable", "expected false while stateTree is off: Home Assistant reads the topics of the tree")]
+        return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +275,22 @@ class ServiceBus:
 class DeviceTwin:
     IGNORED: ClassVar[tuple[str, ...]] = ("dmiSockPath",)
 
+    device_namespace: str = setting(
+        "default", "The namespace in topics about a device whose mapper has not named one yet.", check=checks.topic_level
+    )
     enable: bool = setting(True, "Keep the expected and reported state of devices.")
+    topic_form: str = setting(
+        "both",
+        "Topics of devices: plain is $hw/events/device/ID/..., namespaced has NAMESPACE/ID there (KubeEdge 1.16 and later); or both.",
+        choices=("both", "plain", "namespaced"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeMesh:
+    IGNORED: ClassVar[tuple[str, ...]] = ("lbStrategy", "listenInterface", "listenPort", "subNet")
+
+    enable: bool = setting(True, "Let pods of this board reach each other's Services by name and address.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,16 +300,44 @@ class LocalAPI:
 
 
 @dataclass(frozen=True, slots=True)
+class EdgeStream:
+    IGNORED: ClassVar[tuple[str, ...]] = (
+        *("handshakeTimeout", "readDeadline", "writeDeadline", "server"),
+        *("tlsTunnelCAFile", "tlsTunnelCertFile", "tlsTunnelPrivateKeyFile"),
+    )
+
+    enable: bool = setting(
+        True,
+        "Serve kubectl logs, exec, attach, port-forward and cp from the cloud, on a second connection that is dialed when asked for.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Modules:
-    IGNORED: ClassVar[tuple[str, ...]] = ("dbTest", "edgeMesh", "edgeStream", "taskManager")
+    IGNORED: ClassVar[tuple[str, ...]] = ("dbTest", "taskManager")
 
     devicetwin: DeviceTwin = section(DeviceTwin, "Devices.")
     edged: Edged = section(Edged, "Pods.")
+    edgemesh: EdgeMesh = section(EdgeMesh, "Services among the pods of this board.")
     edgehub: EdgeHub = section(EdgeHub, "The link to the cloud.")
+    edgestream: EdgeStream = section(EdgeStream, "What the cloud asks of running pods.", key="edgeStream")
     eventbus: EventBus = section(EventBus, "MQTT.")
     local_api: LocalAPI = section(LocalAPI, "The command line on the board.", key="localAPI")
     metamanager: MetaManager = section(MetaManager, "What the cloud said, kept.")
     servicebus: ServiceBus = section(ServiceBus, "HTTP to applications on this node.")
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    address: str = setting("127.0.0.1", "Address to listen on.", check=checks.address)
+    enable: bool = setting(True, "Serve the numbers of this board at /metrics, for Prometheus.")
+    port: int = setting(
+        10355,
+        "Port to listen on; 0 takes a free one. Where it is taken EdgeCore runs without.",
+        expected="a port",
+        minimum=0,
+        maximum=65535,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +351,7 @@ class EdgeCoreConfig:
     IGNORED: ClassVar[tuple[str, ...]] = ("featureGates",)
 
     database: Database = section(Database, "The store.")
+    metrics: Metrics = section(Metrics, "Numbers.")
     modules: Modules = section(Modules, "The modules of EdgeCore.")
 
 

@@ -43,6 +43,14 @@ class LinkRefused(LinkError):
     """The cloud answered and does not want this node; asking again at once is of no use."""
 
 
+class CloudOutOfDate(LinkError):
+    """The cloud's certificate is out of date by the time that this board believes in: a signed time may help."""
+
+
+class NodeOutOfDate(LinkRefused):
+    """This node's certificate is out of date, says the cloud: renew it."""
+
+
 class BrokerError(EdgeCoreError):
     """The MQTT broker could not be reached or refused."""
 
@@ -53,6 +61,18 @@ class EngineError(EdgeCoreError):
 
 class EngineUnreachable(EngineError):
     """The container engine does not answer on its socket."""
+
+
+class NotRunning(EngineError):
+    """The container that is meant does not run now."""
+
+
+class NobodyListens(EngineError):
+    """A port in a pod takes no connection."""
+
+
+class ExecTimeout(EngineError):
+    """A command in a container did not end in time; it was killed."""
 
 
 class ImageMissing(EngineError):

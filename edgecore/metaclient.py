@@ -9,7 +9,7 @@ from typing import Any
 from edgecore.beehive.switchboard import Switchboard
 from edgecore.errors import NoAnswer, NotFound, StoreError
 from viaduct.message import Message, new_message
-from viaduct.resource import ResourcePath
+from viaduct.resource import CLUSTER_SCOPE, ResourcePath
 from viaduct.vocabulary import DELIVERED, Group, ModuleName, Operation, ResourceType, Source
 
 NODE_STATUS_UID = "38796d14-1df3-11e8-8e5a-286ed488f209"
@@ -27,8 +27,18 @@ class MetaClient:
 
     def pods(self) -> list[dict[str, Any]]:
         """Every pod stored on this node."""
-        answer = self._ask_store(Operation.QUERY, "null/pod", None, _LOCAL_TIMEOUT)
+        return self.stored(ResourceType.POD)
+
+    def stored(self, type_: str) -> list[dict[str, Any]]:
+        """Everything of a type that is stored on this node."""
+        answer = self._ask_store(Operation.QUERY, f"{CLUSTER_SCOPE}/{type_}", None, _LOCAL_TIMEOUT)
         return [value for value in map(_decoded, answer.content or []) if isinstance(value, dict)]
+
+    def pod_statuses(self) -> dict[str, dict[str, Any]]:
+        """By uid: the status that this node last reported of each pod."""
+        answer = self._ask_store(Operation.QUERY, f"{CLUSTER_SCOPE}/{ResourceType.PODSTATUS}", None, _LOCAL_TIMEOUT)
+        reports = [value for value in map(_decoded, answer.content or []) if isinstance(value, dict)]
+        return {str(report.get("UID")): report["Status"] for report in reports if isinstance(report.get("Status"), dict)}
 
     def get(self, namespace: str, type_: str, name: str, *, timeout: float = 10.0) -> dict[str, Any]:
         """The stored object, else the one that the cloud gives within ``timeout`` seconds (and it is stored).
@@ -54,6 +64,11 @@ class MetaClient:
         """
         content = {"UID": uid, "Name": name, "Status": status}
         self._ask_store(Operation.UPDATE, str(ResourcePath(namespace, ResourceType.PODSTATUS, name)), content, timeout)
+
+    def report_event(self, namespace: str, name: str, event: dict[str, Any], *, timeout: float = 0.5) -> None:
+        """Hand over a core/v1 Event (P5.7). Nobody says when it is saved: an event is not worth waiting for."""
+        message = self._message(Operation.UPDATE, str(ResourcePath(namespace, ResourceType.EVENT, name)), event, sync=False)
+        self._switchboard.send_from_rim(ModuleName.METAMANAGER, message, timeout=timeout)
 
     def report_node_status(self, node: str, status: dict[str, Any], *, timeout: float = 10.0) -> None:
         """Hand over ``status`` (core/v1 NodeStatus). EdgeHub keeps the newest in memory until it is sent; flash is not written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Mapping
@@ -47,7 +48,8 @@ class InstanceLock:
             os.close(self._descriptor)
             raise NotHere(f"another EdgeCore (process {holder or 'unknown'}) already uses {directory}") from exc
         os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # on a full disk the lock holds all the same, it only cannot say whose it is
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         os.ftruncate(self._descriptor, 0)

@@ -35,7 +35,8 @@ async def start(config: EdgeSiteConfig) -> Running:
     """
     api = await _start_api(config)
     try:
-        cloud = await cloudcore.app.start(CloudCoreConfig(kube_api=KubeAPI(kube_config=str(api.kubeconfig)), modules=config.modules))
+        kube_api = KubeAPI(kube_config=str(api.kubeconfig))
+        cloud = await cloudcore.app.start(CloudCoreConfig(config.common_config, kube_api, config.modules, config.api_server.data_dir))
     except BaseException:
         await api.stop()
         raise

@@ -5,18 +5,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import uvloop
-
-from cloudcore import logs
 from cloudcore.errors import CloudCoreError, ConfigError
+from cloudcore.limits import allow_connections, collect_garbage_rarely
 from componentconfig.flags import add_config_flags, answer
 from edgesite import app
 from edgesite.config import DEFAULT_FILE, EdgeSiteConfig, read_config
+from supervision import logs
+from supervision.eventloop import signs_of_life
+from supervision.loops import new_event_loop
+from supervision.notify import ServiceManager, service_manager
 from viaduct import __version__
 
 logger = logging.getLogger(__name__)
@@ -31,13 +34,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     text = answer(args, EdgeSiteConfig, __version__)
     if text is not None:
-        print(text)
+        _say(text)
         return EXIT_OK
-    logs.set_up(args.log_level)
+    logs.set_up(args.log_level, "cloudcore", quiet=("aiohttp", "asyncio"))
     try:
         config = _config(args)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(config))
+        collect_garbage_rarely()
+        allow_connections(config.modules.cloudhub.node_limit)
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            return runner.run(_supervised(config, service_manager()))
     except ConfigError as exc:
         for problem in exc.problems:
             print(f"edgesite: {problem}", file=sys.stderr)
@@ -64,7 +69,12 @@ def _config(args: argparse.Namespace) -> EdgeSiteConfig:
     return config
 
 
-async def _serve(config: EdgeSiteConfig) -> int:
+async def _supervised(config: EdgeSiteConfig, manager: ServiceManager) -> int:
+    async with signs_of_life(manager):
+        return await _serve(config, manager)
+
+
+async def _serve(config: EdgeSiteConfig, manager: ServiceManager) -> int:
     """Run until SIGINT or SIGTERM, also while the start is still under way."""
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
@@ -80,10 +90,20 @@ async def _serve(config: EdgeSiteConfig) -> int:
     running = await starting
     logger.info("the site serves kubectl at %s with %s", running.api.url, running.api.kubeconfig)
     logger.info("boards enrol on port %d and connect on port %d", running.cloud.https_port, running.cloud.hub_port)
+    manager.ready(f"serves kubectl at {running.api.url}, and boards")
     await stopping
+    manager.stopping()
     logger.info("stopping")
     await running.stop()
     return EXIT_OK
+
+
+def _say(text: str) -> None:
+    """Print; a reader that has seen enough (``| head``) is no failure."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

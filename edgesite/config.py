@@ -12,9 +12,9 @@ from typing import ClassVar
 
 import cloudcore.config
 import componentconfig.errors
-from cloudcore.configfile import load
 from cloudcore.errors import ConfigError
 from componentconfig import checks
+from componentconfig.file import load
 from componentconfig.reading import read
 from componentconfig.setting import section, setting
 
@@ -26,7 +26,7 @@ class ApiServer:
     address: str = setting("127.0.0.1", "Address that the Kubernetes API listens on.", minimal=True, check=checks.address)
     data_dir: str = setting(
         "/var/lib/bramble/edgesite",
-        "Where the objects of the site and the keys of its API are kept.",
+        "Where the objects of the site, the keys of its API and what nodes uploaded are kept.",
         minimal=True,
         check=checks.absolute_path,
     )
@@ -48,6 +48,7 @@ class EdgeSiteConfig:
     IGNORED: ClassVar[tuple[str, ...]] = ("database", "kubeAPIConfig")
 
     api_server: ApiServer = section(ApiServer, "The Kubernetes API of this site.")
+    common_config: cloudcore.config.CommonConfig = section(cloudcore.config.CommonConfig, "What the services of CloudCore share.")
     modules: Modules = section(Modules, "The services of the CloudCore of this site.")
 
 

@@ -27,6 +27,7 @@ class Kept:
     running: bool = False
     last_error: str = ""
     thread: threading.Thread | None = field(default=None, repr=False)
+    module: Module | None = field(default=None, repr=False)
 
 
 class Keeper:
@@ -50,8 +51,27 @@ class Keeper:
             if kept.thread is not None:
                 kept.thread.start()
 
+    def module(self, name: str) -> Module | None:
+        """What runs under ``name`` now."""
+        kept = self._kept.get(name)
+        return kept.module if kept is not None else None
+
     def report(self) -> list[Kept]:
         return list(self._kept.values())
+
+    def silent(self) -> list[str]:
+        """Knock at every module. Returns the names of those that still owe the answer to the knock before, and of those that nobody keeps.
+
+        A module that waits for its next start owes nothing.
+        """
+        silent = []
+        for kept in self._kept.values():
+            mailbox = self._switchboard.register(kept.name, "")
+            kept_no_longer = kept.thread is None or not kept.thread.is_alive()
+            if kept_no_longer or (kept.running and not mailbox.answered):
+                silent.append(kept.name)
+            mailbox.knock()
+        return silent
 
     def stop(self, timeout: float = 20.0) -> list[str]:
         """Close every mailbox and wait. Returns the names of modules that did not end within ``timeout`` seconds altogether."""
@@ -71,7 +91,8 @@ class Keeper:
             started = time.monotonic()
             try:
                 kept.running = True
-                make().run(mailbox)
+                kept.module = make()
+                kept.module.run(mailbox)
             except Exception as exc:
                 kept.last_error = f"{type(exc).__name__}: {exc}"
                 logger.exception("module %s failed", kept.name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +21,24 @@ class OutboxChanged:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """To EventBus: publish ``payload`` (bytes or text) on the MQTT ``topic``."""
+    """To EventBus: publish ``payload`` (bytes or text) on the MQTT ``topic``; ``retain``: the broker keeps it, or, if it is empty, keeps
+    nothing there any more."""
 
     topic: str
     payload: bytes | str
+    retain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """From EventBus: ``payload`` arrived on the MQTT ``topic``."""
+    """From EventBus: ``payload`` arrived on the MQTT ``topic``. Who asks in another way sets ``answer``: it is called, and must not wait,
+    with the payloads that are published in answer, after the commit. ``retained``: the broker had kept it, it was not said just now.
+    """
 
     topic: str
     payload: bytes
+    answer: Callable[[list[bytes | str]], None] | None = None
+    retained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,8 @@ class PodChanged:
 
 @dataclass(frozen=True, slots=True)
 class ConfigChanged:
-    """MetaManager to Edged, after the commit: a ConfigMap or Secret (``key`` ``<ns>/configmap/<name>``) was stored or deleted."""
+    """MetaManager to Edged, and of a profile of devices to DeviceTwin, after the commit: a ConfigMap, Secret, Service or Endpoints was
+    stored or deleted. ``key``: ``<ns>/configmap/<name>``."""
 
     key: str
 
@@ -58,4 +66,9 @@ class PublishAll:
 
 @dataclass(frozen=True, slots=True)
 class BusRestored:
-    """EventBus to DeviceTwin: a broker answers (again); who listened before may have missed something."""
+    """EventBus to DeviceTwin: a broker answers (again); who listened before may have missed something.
+
+    ``retained``: what that broker keeps of ours, payload by topic; empty where EventBus was not told to look.
+    """
+
+    retained: Mapping[str, bytes] = field(default_factory=dict)

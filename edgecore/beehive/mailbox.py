@@ -15,7 +15,7 @@ CAPACITY = 4096
 
 
 class Mailbox:
-    """First in, first out. ``None`` from ``take`` means: the time was up, or the mailbox is closed and empty."""
+    """First in, first out. ``None`` from ``take`` means: the time was up, someone knocked, or the mailbox is closed and empty."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
@@ -25,6 +25,7 @@ class Mailbox:
         self._emptied = threading.Condition(self._lock)
         self._rim_waiting = 0
         self._closed = False
+        self._knocked = False
 
     def __len__(self) -> int:
         return len(self._letters)
@@ -60,10 +61,11 @@ class Mailbox:
             return True
 
     def take(self, timeout: float | None = None) -> Any | None:
-        """The oldest letter, waiting up to ``timeout`` seconds (None: until one comes or the mailbox closes)."""
+        """The oldest letter, waiting up to ``timeout`` seconds (None: until one comes, someone knocks or the mailbox closes)."""
         with self._lock:
             if not self._letters and not self._closed and (timeout is None or timeout > 0):
-                self._filled.wait_for(lambda: self._letters or self._closed, timeout)
+                self._filled.wait_for(lambda: self._letters or self._closed or self._knocked, timeout)
+            self._knocked = False
             return self._pop()
 
     def take_ready(self, limit: int) -> list[Any]:
@@ -73,6 +75,17 @@ class Mailbox:
             while self._letters and len(ready) < limit:
                 ready.append(self._pop())
             return ready
+
+    def knock(self) -> None:
+        """Ask whoever reads this mailbox for a sign of life. It needs no room: coming for the next letter is the answer."""
+        with self._lock:
+            self._knocked = True
+            self._filled.notify()
+
+    @property
+    def answered(self) -> bool:
+        """Whether someone came for a letter since the last knock."""
+        return not self._knocked
 
     def close(self) -> None:
         """Take no more letters and wake everyone."""

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any, TextIO
 
+from componentconfig import file as configfile
 from componentconfig.checks import optional_node_name
 from componentconfig.rendering import render_min
-from edgecore import configfile
 from edgecore.certs.files import IdentityFiles, check_writable, write_whole
 from edgecore.certs.identity import NodeIdentity
 from edgecore.certs.joinconfig import with_values
@@ -110,7 +110,7 @@ def _check_same(describe: Any, files: IdentityFiles, node: str, token: JoinToken
 
 
 def _config_text(asked: Join, config: EdgeCoreConfig, node: str) -> str:
-    http_server = f"https://{asked.cloud}"
+    http_server = "" if asked.cloud.port == HTTPS_PORT else f"https://{asked.cloud}"  # one line to edit when the cloud moves
     if not asked.config.exists():
         modules = config.modules
         hub = dataclasses.replace(
@@ -120,9 +120,10 @@ def _config_text(asked: Join, config: EdgeCoreConfig, node: str) -> str:
         return render_min(dataclasses.replace(config, modules=dataclasses.replace(modules, edgehub=hub, edged=edged)))
     changes = {
         ("modules", "edged", "hostnameOverride"): node,
-        ("modules", "edgehub", "httpServer"): http_server,
         ("modules", "edgehub", "websocket", "server"): str(asked.hub),
     }
+    if config.modules.edgehub.http_server != http_server:
+        changes["modules", "edgehub", "httpServer"] = http_server
     if config.modules.edgehub.token:
         changes["modules", "edgehub", "token"] = ""
     return with_values(configfile.read_text(asked.config), changes)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import ssl
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +19,7 @@ _FILE_LIMIT = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class IdentityFiles:
-    """Paths as in ``modules.edgehub`` of the config; the facts of the certificate lie beside it."""
+    """Paths as in ``modules.edgehub`` of the config; the facts of the certificate and the last signed time lie beside it."""
 
     ca: Path
     certificate: Path
@@ -26,6 +28,10 @@ class IdentityFiles:
     @property
     def facts(self) -> Path:
         return self.certificate.with_name(self.certificate.stem + ".identity.json")
+
+    @property
+    def signed_time(self) -> Path:
+        return self.certificate.with_name(self.certificate.stem + ".time")
 
     @property
     def next_key(self) -> Path:
@@ -44,7 +50,7 @@ def write_whole(path: Path, data: bytes, mode: int) -> None:
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path)
         with suppress(FileNotFoundError):
             beside.unlink()
         with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode), "wb") as file:
@@ -82,14 +88,36 @@ def store_pair(files: IdentityFiles, certificate_pem: bytes, key_pem: bytes, ide
     Raises:
         IdentityError: the disk refused.
     """
-    write_whole(files.next_key, key_pem, 0o600)
-    write_whole(files.certificate, certificate_pem, 0o644)
-    settle(files)
-    write_whole(files.facts, to_json(identity), 0o644)
+    _make_folder(files.key)
+    with _alone(files):
+        write_whole(files.next_key, key_pem, 0o600)
+        write_whole(files.certificate, certificate_pem, 0o644)
+        _settle(files)
+        write_whole(files.facts, to_json(identity), 0o644)
 
 
 def settle(files: IdentityFiles) -> None:
     """Finish or forget a replacement that was cut short: keep the key that fits the certificate."""
+    if files.next_key.exists():
+        with _alone(files):
+            _settle(files)
+
+
+@contextmanager
+def _alone(files: IdentityFiles) -> Iterator[None]:
+    """One at a time, among processes too: who settles in the middle of a replacement would throw the key away that is about to count."""
+    try:
+        handle = os.open(files.key.parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as exc:
+        raise IdentityError(f"{files.key.parent}: cannot be read: {exc.strerror}") from exc
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _settle(files: IdentityFiles) -> None:
     if not files.next_key.exists():
         return
     try:
@@ -122,6 +150,10 @@ def stored_identity(files: IdentityFiles) -> NodeIdentity | None:
 
 def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def _make_folder(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _sync_directory(path: Path) -> None:

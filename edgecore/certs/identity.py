@@ -26,7 +26,7 @@ def from_json(data: bytes) -> NodeIdentity | None:
     """None for a file that is not what ``to_json`` wrote: it can be made again from the certificate."""
     try:
         identity = NodeIdentity(**json.loads(data))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
     texts = (identity.node, identity.serial, identity.digest, identity.authority)
     dates = (identity.not_before, identity.not_after)

@@ -99,13 +99,25 @@ def sign(key_pem: bytes, message: bytes) -> bytes:
     raise IdentityError("the node's key: expected ECDSA or RSA")
 
 
+def signed_by(certificate_der: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether ``signature`` over ``message`` (SHA-256) was made by the key of the certificate."""
+    try:
+        _verify(x509.load_der_x509_certificate(certificate_der).public_key(), signature, message, hashes.SHA256())
+    except _BAD:
+        return False
+    return True
+
+
+def _verify(public: Any, signature: bytes, message: bytes, digest: hashes.HashAlgorithm) -> None:
+    scheme = [ec.ECDSA(digest)] if isinstance(public, ec.EllipticCurvePublicKey) else [padding.PKCS1v15(), digest]
+    public.verify(signature, message, *scheme)
+
+
 def _check_issuer(certificate: x509.Certificate, ca: x509.Certificate) -> None:
-    public: Any = ca.public_key()
     digest = certificate.signature_hash_algorithm
     if digest is None:
         raise InvalidSignature
-    scheme = [ec.ECDSA(digest)] if isinstance(public, ec.EllipticCurvePublicKey) else [padding.PKCS1v15(), digest]
-    public.verify(certificate.signature, certificate.tbs_certificate_bytes, *scheme)
+    _verify(ca.public_key(), certificate.signature, certificate.tbs_certificate_bytes, digest)
 
 
 def _epoch(certificate: x509.Certificate, name: str) -> int:

@@ -1,4 +1,4 @@
-"""What the agent may do about its certificate: it asks a short-lived process, so that it never loads ``cryptography`` itself."""
+"""What the agent may do about its certificate and the time: it asks a short-lived process, so that it never loads ``cryptography``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ def files_of(edgehub: EdgeHub) -> IdentityFiles:
 
 
 def enrolment_endpoint(edgehub: EdgeHub) -> Endpoint:
-    """Where ``modules.edgehub.httpServer`` points."""
+    """Where ``modules.edgehub.httpServer`` points; where it is empty, the usual port at the host of ``websocket.server``."""
+    if not edgehub.http_server:
+        hub = parse_endpoint(edgehub.websocket.server, HTTPS_PORT, "modules.edgehub.websocket.server")
+        return Endpoint(hub.host, HTTPS_PORT)
     return parse_endpoint(edgehub.http_server.removeprefix("https://").rstrip("/"), HTTPS_PORT, "modules.edgehub.httpServer")
 
 
@@ -40,22 +43,43 @@ def current_identity(files: IdentityFiles) -> NodeIdentity | None:
     if not files.certificate.exists():
         return None
     settle(files)
-    return stored_identity(files) or _ask(files, action="describe")
+    known = stored_identity(files)
+    if known is None:
+        _ask(files, action="describe")
+    return known or _stored(files, "describe")
 
 
 def enrol(edgehub: EdgeHub, node: str, token: str) -> NodeIdentity:
     """Get the first certificate with a join token (up to 90 s). Raises: IdentityError."""
-    cloud = enrolment_endpoint(edgehub)
-    return _ask(files_of(edgehub), action="enrol", host=cloud.host, port=cloud.port, node=node, token=token)
+    _ask_cloud(edgehub, action="enrol", node=node, token=token)
+    return _stored(files_of(edgehub), "enrol")
 
 
 def renew(edgehub: EdgeHub) -> NodeIdentity:
     """Get another certificate by proof of the present one (up to 90 s). Raises: IdentityError; the old one stays."""
+    _ask_cloud(edgehub, action="renew")
+    return _stored(files_of(edgehub), "renew")
+
+
+def ask_time(edgehub: EdgeHub) -> int | None:
+    """Epoch seconds, signed by the CA (up to 90 s); None from a cloud that signs none. Raises: IdentityError."""
+    signed = _ask_cloud(edgehub, action="time").get("time")
+    return signed if isinstance(signed, int) else None
+
+
+def _ask_cloud(edgehub: EdgeHub, **asked: Any) -> dict[str, Any]:
     cloud = enrolment_endpoint(edgehub)
-    return _ask(files_of(edgehub), action="renew", host=cloud.host, port=cloud.port)
+    return _ask(files_of(edgehub), host=cloud.host, port=cloud.port, **asked)
 
 
-def _ask(files: IdentityFiles, **asked: Any) -> NodeIdentity:
+def _stored(files: IdentityFiles, action: str) -> NodeIdentity:
+    identity = stored_identity(files)
+    if identity is None:
+        raise IdentityError(f"{action}: no certificate came of it")
+    return identity
+
+
+def _ask(files: IdentityFiles, **asked: Any) -> dict[str, Any]:
     question = {"ca": str(files.ca), "certificate": str(files.certificate), "key": str(files.key), **asked}
     path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
     try:
@@ -67,12 +91,11 @@ def _ask(files: IdentityFiles, **asked: Any) -> NodeIdentity:
             env={**os.environ, "PYTHONPATH": path},
             check=False,
         )
-        error = json.loads(done.stdout).get("error", "")
+        answer: dict[str, Any] = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
         raise IdentityError(f"{asked['action']}: not done within {TIME_S:.0f} s") from None
     except (OSError, ValueError) as exc:
         raise IdentityError(f"{asked['action']}: the process for it failed: {exc}") from exc
-    identity = stored_identity(files)
-    if error or identity is None:
-        raise IdentityError(error or f"{asked['action']}: no certificate came of it")
-    return identity
+    if error := answer.get("error"):
+        raise IdentityError(str(error))
+    return answer

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import subprocess
 import threading
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 from edgecore.containers.engine_choice import Configuration, MachineFacts, configure, missing_controllers, unfit
 from edgecore.containers.podman import PodmanRuntime
 from edgecore.errors import EngineError, EngineUnreachable
+from edgecore.leftovers import end, started_with
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +25,7 @@ LONGEST_SOCKET_PATH = 107
 START_LIMIT = 30.0
 """Seconds in which our own service must answer."""
 
+_CERTIFICATE_DIRECTORIES = ("/etc/ssl/certs", "/etc/pki/tls/certs")
 _POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}\n'
 _REGISTRIES = 'unqualified-search-registries = ["docker.io"]\n'
 
@@ -79,7 +80,6 @@ class Engine:
                 self._runtime.close()
             if self._child is not None:
                 _end(self._child)
-                self._pid_file.unlink(missing_ok=True)
                 self._socket.unlink(missing_ok=True)
 
     def _find(self) -> PodmanRuntime:
@@ -124,7 +124,7 @@ class Engine:
         configuration = configure(facts)
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            self._end_leftover()
+            self._end_leftovers()
             (self._root / "containers.conf").write_text(configuration.containers_conf)
             return self._start(configuration, facts)
         except OSError as exc:
@@ -144,7 +144,6 @@ class Engine:
                 )
         except FileNotFoundError as exc:
             raise EngineUnreachable(f"podman cannot be started ({exc}): install the package podman") from exc
-        self._pid_file.write_text(str(self._child.pid))
         runtime = self._wait_for_answer(self._child)
         logger.info("container engine: our own Podman service at unix://%s (%s)", self._socket, "; ".join(configuration.reasons))
         self._retry_at = 0.0
@@ -168,6 +167,7 @@ class Engine:
     def _environment(self, facts: MachineFacts) -> dict[str, str]:
         environment = {key: value for key, value in os.environ.items() if key not in ("NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID")}
         environment["CONTAINERS_CONF"] = str(self._root / "containers.conf")
+        environment["SSL_CERT_DIR"] = os.pathsep.join((*_CERTIFICATE_DIRECTORIES, str(self._root / "registry-ca")))
         if not facts.has_policy:
             home = self._root / "engine-home"
             (home / ".config/containers").mkdir(parents=True, exist_ok=True)
@@ -178,29 +178,19 @@ class Engine:
             environment["CONTAINERS_REGISTRIES_CONF"] = str(self._root / "registries.conf")
         return environment
 
-    def _end_leftover(self) -> None:
-        """An EdgeCore that was killed leaves its service behind; two on one socket would be one too many."""
-        try:
-            pid = int(self._pid_file.read_text())
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except (OSError, ValueError):
-            return
-        if f"unix://{self._socket}".encode() not in command:
-            return
-        logger.info("ending the Podman service (pid %d) of an earlier EdgeCore", pid)
-        try:
-            os.kill(pid, signal.SIGTERM)
-            _wait_until_gone(pid, 5.0)
-        except OSError:
-            return
+    def _end_leftovers(self) -> None:
+        """An EdgeCore that was killed leaves its service behind; two on one socket would be one too many.
+
+        Never by force: Podman would leave its locks behind.
+        """
+        for pid in started_with("service", f"unix://{self._socket}"):
+            logger.info("ending the Podman service (pid %d) of an earlier EdgeCore", pid)
+            if not end(pid, 5.0, by_force=False):
+                logger.warning("the Podman service (pid %d) of an earlier EdgeCore still has work to do: it ends when that is done", pid)
 
     @property
     def _socket(self) -> Path:
         return self._root / "podman.sock"
-
-    @property
-    def _pid_file(self) -> Path:
-        return self._root / "podman.pid"
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -210,12 +200,6 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait(5)
-
-
-def _wait_until_gone(pid: int, limit: float) -> None:
-    deadline = time.monotonic() + limit
-    while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
-        time.sleep(0.02)
 
 
 def _tail(path: Path) -> str:

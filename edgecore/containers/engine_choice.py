@@ -10,6 +10,10 @@ PODMANS_NOFILE = 1_048_576
 PODMANS_NPROC = 4_194_304
 """What Podman asks for when nobody says otherwise; more than the hard limit makes every container fail to start."""
 
+EXEC_MEMORY = 5
+"""Seconds that Podman remembers a command run in a container. Its own default is 300, with two waiting processes for each of them: with
+probes every few seconds those would eat the memory of a board."""
+
 SAFE_NPROC = 32_768
 """Podman lowers its own hard limit to the default of kernel.pid_max; a container cannot get more where limits cannot be raised."""
 
@@ -53,6 +57,7 @@ def configure(facts: MachineFacts) -> Configuration:
     if not facts.systemd:
         engine += ['cgroup_manager="cgroupfs"', 'events_logger="file"']
         reasons.append("no systemd here: cgroupfs and events in a file")
+    engine += [f"exit_command_delay={EXEC_MEMORY}", 'detach_keys=""']  # every key is for the container, Ctrl-P too
     limits = _ulimits(facts)
     if limits:
         reasons.append("hard limits lie under Podman's defaults: " + ", ".join(limits))

@@ -12,9 +12,13 @@ POD_UID = PREFIX + "pod.uid"
 POD_NAMESPACE = PREFIX + "pod.namespace"
 POD_NAME = PREFIX + "pod.name"
 CONTAINER = PREFIX + "container"
+CLAIM = PREFIX + "claim"
 HASH = PREFIX + "hash"
 RECORD = PREFIX + "record"
 """What came before this container: restarts, failures in a row and the last end (JSON). So the count survives EdgeCore."""
+
+RESTARTS = PREFIX + "restarts"
+"""When this very container is started again after its end: ``Always``, ``OnFailure`` or ``Never``."""
 
 
 def instance_of(root_directory: str) -> str:
@@ -29,3 +33,7 @@ def is_ours(labels: dict[str, str], instance: str) -> bool:
 
 def pod_labels(*, instance: str, uid: str, namespace: str, name: str) -> tuple[tuple[str, str], ...]:
     return ((MANAGED, "true"), (INSTANCE, instance), (POD_UID, uid), (POD_NAMESPACE, namespace), (POD_NAME, name))
+
+
+def claim_labels(*, instance: str, namespace: str, claim: str) -> tuple[tuple[str, str], ...]:
+    return ((MANAGED, "true"), (INSTANCE, instance), (POD_NAMESPACE, namespace), (CLAIM, claim))

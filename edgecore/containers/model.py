@@ -14,13 +14,22 @@ class State(StrEnum):
     ENDED = "ended"
 
 
+class MountKind(StrEnum):
+    BIND = "bind"
+    VOLUME = "volume"
+    """A volume that the engine keeps by its name."""
+    DEVICE = "device"
+    """A device node, with the right to use it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A file or directory of the host (``source``) seen at ``target`` in the container."""
+    """What is seen at ``target`` in the container: a file, directory or device of the host at ``source``, or the volume of that name."""
 
     source: str
     target: str
     read_only: bool = False
+    kind: MountKind = MountKind.BIND
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,7 @@ class Network:
     """Lines for /etc/hosts: (name, address)."""
     dns_servers: tuple[str, ...] = ()
     dns_searches: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
     address: str = ""
     """The address to have again, where it is still free."""
 
@@ -68,6 +78,8 @@ class Security:
     drop_capabilities: tuple[str, ...] = ()
     read_only_root: bool = False
     no_new_privileges: bool = False
+    seccomp: str = ""
+    """Path of a profile, ``unconfined``, or empty: the engine's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +119,7 @@ class SandboxSpec:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container as the engine tells it. ``address`` and ``oom_killed`` are only known after ``Runtime.look``."""
+    """A container as the engine tells it. ``address``, ``pid`` and ``oom_killed`` are only known after ``Runtime.look``."""
 
     id: str
     name: str
@@ -121,9 +133,29 @@ class Container:
     exit_code: int = 0
     oom_killed: bool = False
     address: str = ""
+    pid: int = 0
+    """Of its first process, as the host counts them; 0 while it does not run."""
 
     def label(self, key: str) -> str:
         return self.labels.get(key, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image on this node. ``names`` with tag or digest, none where another image took its name."""
+
+    id: str
+    names: tuple[str, ...]
+    size: int
+    created: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What a command in a container came to. ``output``: what it printed, both streams together, its beginning only."""
+
+    exit_code: int
+    output: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,27 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-import requests
-from podman import PodmanClient
-from podman.errors import APIError, PodmanError
-
+from edgecore.containers import imagepull, processes
 from edgecore.containers import podman_wire as wire
-from edgecore.containers.model import Container, ContainerSpec, Happening, Sandbox, SandboxSpec
-from edgecore.errors import EngineError, EngineUnreachable, ImageMissing, ImagePullError
+from edgecore.containers.labels import POD_UID
+from edgecore.containers.leaving_out import leaving_out, no_guessing
+from edgecore.containers.model import Container, ContainerSpec, Executed, Happening, Image, Sandbox, SandboxSpec, State
+from edgecore.containers.progress import Fetched
+from edgecore.errors import EngineError, EngineUnreachable, ExecTimeout, ImageMissing, ImagePullError
+
+with leaving_out("charset_normalizer", "rich", chardet=no_guessing()):
+    import requests
+    import urllib3
+    from podman import PodmanClient
+    from podman.errors import APIError, PodmanError
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +42,15 @@ PROBE_LIMIT = 10.0
 EVENT_SILENCE = 300.0
 """Seconds without an event after which the stream is opened anew, in case the engine died unseen."""
 
+LOAD_LIMIT = 1800.0
+"""Seconds for an archive of images from a slow card."""
+
+CONNECTIONS = 40
+"""Kept open for the next request: as many as there may be pods at work at one time."""
+
+OUTPUT_LIMIT = 10 * 1024
+"""Bytes of what a command in a container printed that are kept."""
+
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -40,7 +58,8 @@ class PodmanRuntime:
     """``Runtime`` on a Podman socket such as ``unix:///run/podman/podman.sock``. ``timeout`` seconds for what should be quick."""
 
     def __init__(self, socket: str, *, timeout: float = 120.0) -> None:
-        self._client = PodmanClient(base_url=socket, version=API_VERSION, timeout=timeout)
+        self._client = PodmanClient(base_url=socket, version=API_VERSION, timeout=timeout, max_pool_size=CONNECTIONS)
+        self._socket = socket.removeprefix("unix://")
         self._timeout = timeout
         self._probe_timeout = min(timeout, PROBE_LIMIT)
 
@@ -97,6 +116,28 @@ class PodmanRuntime:
         query = {"timeout": str(seconds)}
         self._call("POST", f"/containers/{container}/stop", params=query, timeout=self._timeout + seconds, missing_is_fine=True)
 
+    def exec(self, container: str, command: Sequence[str], *, timeout: float) -> Executed:
+        deadline = time.monotonic() + timeout
+        session = self.open_exec(container, command)
+        start = json.dumps({"Detach": False, "Tty": False})
+        try:
+            answer = self._call("POST", f"/exec/{session}/start", data=start, headers=_JSON, stream=True, timeout=(self._timeout, timeout))
+            with closing(answer):
+                output = _output(answer.raw, deadline)
+        except (TimeoutError, EngineUnreachable, urllib3.exceptions.HTTPError) as exc:
+            self._kill_exec(container, session)
+            raise ExecTimeout(f"command {command[0]} in container {container[:12]}: not done within {timeout:g} s") from exc
+        return Executed(self.exec_code(session), output)
+
+    def open_exec(self, container: str, command: Sequence[str], *, terminal: bool = False, stdin: bool = False) -> str:
+        """A session in which ``command`` will run; its id. ``POST exec/<id>/start`` starts it."""
+        body = json.dumps(wire.exec_body(command, terminal=terminal, stdin=stdin))
+        return _read("exec", _id, self._json("POST", f"/containers/{container}/exec", data=body, headers=_JSON))
+
+    def exec_code(self, session: str) -> int:
+        """The exit code of a command that has ended."""
+        return _read("exec", lambda body: int(body["ExitCode"]), self._json("GET", f"/exec/{session}/json"))
+
     def remove(self, container: str) -> None:
         query = {"force": "true", "v": "true", "timeout": "0"}
         self._call("DELETE", f"/containers/{container}", params=query, missing_is_fine=True)
@@ -108,14 +149,51 @@ class PodmanRuntime:
         answer = self._call("GET", f"/images/{quote(name, safe='')}/json", missing_is_fine=True)
         return "" if answer.status_code == 404 else str(_decoded(answer.content).get("Id", ""))
 
-    def pull(self, name: str, *, credentials: str, timeout: float) -> str:
-        headers = {"X-Registry-Auth": credentials} if credentials else {}
-        query = {"reference": name, "policy": "always"}
+    def image_user(self, name: str) -> str:
+        body = self._json("GET", f"/images/{quote(name, safe='')}/json")
+        return _read("image", lambda found: str((found.get("Config") or {}).get("User") or found.get("User") or ""), body)
+
+    def images(self) -> list[Image]:
+        entries = self._json("GET", "/images/json") or []
+        return _read("images", lambda found: [wire.image_from_list(entry) for entry in found], entries)
+
+    def remove_image(self, image: str) -> None:
+        self._call("DELETE", f"/images/{image}", missing_is_fine=True)
+
+    def load(self, archive: Path) -> list[str]:
         try:
-            answer = self._call("POST", "/images/pull", params=query, headers=headers, stream=True, timeout=timeout, raise_error=False)
-            return _pulled(name, answer)
-        except (requests.RequestException, EngineUnreachable) as exc:
-            raise ImagePullError(name, f"not done within {timeout:g} s, or the engine went away: {exc}") from exc
+            with archive.open("rb") as body:
+                answer = self._call("POST", "/images/load", data=body, headers={"Content-Type": "application/x-tar"}, timeout=LOAD_LIMIT)
+        except OSError as exc:
+            raise EngineError(f"load: {exc}") from exc
+        return _read("load", lambda found: list(map(str, found.get("Names") or [])), _decoded(answer.content))
+
+    def memory(self) -> dict[str, int]:
+        by_id = {container.id: container.label(POD_UID) for container in self.containers() if container.state is State.RUNNING}
+        if not by_id:
+            return {}
+        body = self._json("GET", "/containers/stats", params={"stream": "false", "containers": list(by_id)})
+        used: dict[str, int] = {}
+        for entry in _read("stats", lambda found: list(found.get("Stats") or []), body):
+            uid = by_id.get(str(entry.get("ContainerID")), "")
+            used[uid] = used.get(uid, 0) + int(entry.get("MemUsage") or 0)
+        return used
+
+    def volume(self, name: str) -> str:
+        answer = self._call("GET", f"/volumes/{quote(name, safe='')}/json", missing_is_fine=True)
+        return "" if answer.status_code == 404 else _read("volume", _place, _decoded(answer.content))
+
+    def make_volume(self, name: str, labels: tuple[tuple[str, str], ...]) -> str:
+        body = json.dumps({"Name": name, "Label": dict(labels)})
+        return _read("volume", _place, self._json("POST", "/volumes/create", data=body, headers=_JSON))
+
+    def pull(self, name: str, *, credentials: str, stall: float, heard: Callable[[Fetched], object]) -> Image:
+        imagepull.fetch(self._socket, name, credentials=credentials, stall=stall, heard=heard)
+        try:
+            body = self._json("GET", f"/images/{quote(name, safe='')}/json")
+            return _read("image", lambda found: Image(str(found["Id"]), (name,), int(found.get("Size") or 0)), body)
+        except EngineError as exc:
+            raise ImagePullError(name, f"it was fetched and is not here: {exc}") from exc
 
     def happenings(self) -> Iterator[Happening | None]:
         query = {"stream": "true", "filters": json.dumps({"type": ["container"], "label": wire.label_filter("")["label"]})}
@@ -133,6 +211,15 @@ class PodmanRuntime:
     def close(self) -> None:
         close: Any = self._client.close
         close()
+
+    def _kill_exec(self, container: str, session: str) -> None:
+        """The engine has no word for this."""
+        try:
+            pid = _read("exec", lambda body: int(body.get("Pid") or 0), self._json("GET", f"/exec/{session}/json"))
+        except EngineError as exc:
+            logger.debug("exec %s: %s", session[:12], exc)
+            return
+        processes.tell(pid, container, signal.SIGKILL)
 
     def _json(self, method: str, path: str, **options: Any) -> Any:
         try:
@@ -166,18 +253,21 @@ def _id(body: dict[str, Any]) -> str:
     return str(body["Id"])
 
 
-def _pulled(name: str, answer: Any) -> str:
-    """The image id at the end of the stream of ``POST images/pull``, whose errors come inside it under status 200."""
-    if answer.status_code >= 400:
-        raise ImagePullError(name, _reason(answer))
-    image, error = "", ""
-    for line in answer.iter_lines():
-        report = _decoded(line)
-        error = str(report.get("error") or error)
-        image = str(report.get("id") or image)
-    if error or not image:
-        raise ImagePullError(name, error or "the engine named no image")
-    return image
+def _place(body: dict[str, Any]) -> str:
+    return str(body["Mountpoint"])
+
+
+def _output(stream: Any, deadline: float) -> bytes:
+    """Raises:
+    TimeoutError: the output has no end before ``deadline``.
+    """
+    kept = bytearray()
+    while header := stream.read(8):
+        piece = stream.read(wire.frame_length(header))
+        kept += piece[: OUTPUT_LIMIT - len(kept)]
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    return bytes(kept)
 
 
 def _reason(answer: Any) -> str:

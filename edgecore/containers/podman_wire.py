@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from edgecore.containers.labels import MANAGED, POD_UID
-from edgecore.containers.model import Container, ContainerSpec, Happening, Network, Sandbox, SandboxSpec, State
+from edgecore.containers.model import Container, ContainerSpec, Happening, Image, MountKind, Network, Sandbox, SandboxSpec, State
 
 LOG_BYTES = 10 * 1024 * 1024
 """A container's log file is cut at this size: flash is small."""
@@ -25,7 +26,14 @@ def container_body(spec: ContainerSpec) -> dict[str, Any]:
         "mounts": [
             {"type": "bind", "source": m.source, "destination": m.target, "options": ["rbind", "ro" if m.read_only else "rw"]}
             for m in spec.mounts
+            if m.kind is MountKind.BIND
         ],
+        "volumes": [
+            {"Name": m.source, "Dest": m.target, "Options": ["nocopy", "ro" if m.read_only else "rw"]}
+            for m in spec.mounts
+            if m.kind is MountKind.VOLUME
+        ],
+        "devices": [{"path": f"{m.source}:{m.target}:{'r' if m.read_only else 'rwm'}"} for m in spec.mounts if m.kind is MountKind.DEVICE],
         "log_configuration": {"driver": "k8s-file", "size": LOG_BYTES},
         "restart_policy": "no",
         "terminal": spec.terminal,
@@ -51,6 +59,16 @@ def container_body(spec: ContainerSpec) -> dict[str, Any]:
     return body
 
 
+def exec_body(command: Sequence[str], *, terminal: bool = False, stdin: bool = False) -> dict[str, Any]:
+    """For ``POST containers/<id>/exec``."""
+    return {"Cmd": list(command), "AttachStdin": stdin, "AttachStdout": True, "AttachStderr": True, "Tty": terminal}
+
+
+def frame_length(header: bytes) -> int:
+    """The number of bytes that follow the 8 bytes before each piece of output of a command without a terminal."""
+    return int.from_bytes(header[4:8], "big")
+
+
 def sandbox_body(spec: SandboxSpec) -> dict[str, Any]:
     """A PodSpecGenerator for ``POST pods/create``."""
     shared = ["net", "uts", "ipc", *(["pid"] if spec.share_pid else [])]
@@ -67,6 +85,8 @@ def _network(network: Network) -> dict[str, Any]:
         body["dns_server"] = list(network.dns_servers)
     if network.dns_searches:
         body["dns_search"] = list(network.dns_searches)
+    if network.dns_options:
+        body["dns_option"] = list(network.dns_options)
     if network.host:
         return body
     if network.ports:
@@ -92,6 +112,8 @@ def _security(spec: ContainerSpec) -> dict[str, Any]:
         body["cap_drop"] = list(rights.drop_capabilities)
     if rights.no_new_privileges:
         body["no_new_privileges"] = True
+    if rights.seccomp:
+        body["seccomp_profile_path"] = rights.seccomp
     return body
 
 
@@ -121,6 +143,7 @@ def container_from_list(entry: dict[str, Any]) -> Container:
         started=epoch(entry.get("StartedAt")),
         finished=epoch(entry.get("ExitedAt")),
         exit_code=int(entry.get("ExitCode") or 0),
+        pid=int(entry.get("Pid") or 0),
     )
 
 
@@ -140,7 +163,14 @@ def container_from_inspect(body: dict[str, Any]) -> Container:
         exit_code=int(state.get("ExitCode") or 0),
         oom_killed=bool(state.get("OOMKilled")),
         address=address_from_inspect(body),
+        pid=int(state.get("Pid") or 0),
     )
+
+
+def image_from_list(entry: dict[str, Any]) -> Image:
+    """An element of ``GET images/json``."""
+    names = [*(entry.get("RepoTags") or []), *(entry.get("RepoDigests") or [])]
+    return Image(str(entry["Id"]), tuple(map(str, names)), int(entry.get("Size") or 0), epoch(entry.get("Created")))
 
 
 def address_from_inspect(body: dict[str, Any]) -> str:

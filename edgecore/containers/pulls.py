@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edgecore.containers.images import PullPolicy, full_name
+from edgecore.containers.progress import NOTHING, Fetched, PullBoard
 from edgecore.containers.runtime import Runtime
 from edgecore.errors import EngineError, ImagePullError
 
@@ -23,15 +24,18 @@ LONGEST_DELAY = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """``name`` is what the engine calls it."""
+    """``name`` is what the engine calls it. ``size``: bytes, of one that was fetched here."""
 
     name: str
     id: str
+    size: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Pulling:
-    """On its way. Who asked is woken."""
+    """On its way. Who asked is woken when it is here, or when that failed."""
+
+    fetched: Fetched = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +56,35 @@ class _Pull:
     failures: int = 0
     error: str = ""
     retry_at: float = 0.0
+    fetched: Fetched = NOTHING
     waiting: list[Callable[[], None]] = field(default_factory=list)
 
 
 class Pulls:
-    """One for the whole node. ``limit``: seconds that one pull may stand still."""
+    """One for the whole node. ``stall``: seconds that a layer may stand still. What is on its way shows on ``board``."""
 
-    def __init__(self, runtime: Callable[[], Runtime], *, limit: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        runtime: Callable[[], Runtime],
+        *,
+        stall: float,
+        board: PullBoard | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._runtime = runtime
-        self._limit = limit
+        self._stall = stall
+        self._board = board or PullBoard()
         self._clock = clock
         self._lock = threading.Lock()
         self._known: dict[str, Present] = {}
-        self._pulls: dict[str, _Pull] = {}
+        self._fetched_ids: set[str] = set()
+        self._pulls: dict[tuple[str, str], _Pull] = {}
         self._fetched: set[tuple[str, str]] = set()
 
     def want(self, name: str, policy: PullPolicy, *, credentials: str, asker: str, wake: Callable[[], None]) -> Answer:
         """Where the image stands now. ``asker`` (a pod's uid) gets at most one fetch by ``Always``; ``wake`` is called at news.
+
+        Who comes with other ``credentials`` has tries of its own: a wrong password is nobody else's trouble.
 
         Raises:
             EngineError: the engine cannot say whether the image is here.
@@ -80,10 +96,11 @@ class Pulls:
         if policy is PullPolicy.NEVER:
             return Failed(f'Container image "{name}" is not present with pull policy of Never', self._clock() + LONGEST_DELAY, never=True)
         with self._lock:
-            pull = self._pulls.setdefault(name, _Pull())
+            pull = self._pulls.setdefault((name, credentials), _Pull())
             if pull.running:
-                pull.waiting.append(wake)
-                return Pulling()
+                if wake not in pull.waiting:
+                    pull.waiting.append(wake)
+                return Pulling(pull.fetched)
             if pull.failures and fetch and here is not None:
                 logger.warning("image %s cannot be fetched (%s): the one on this node is used", name, pull.error)
                 self._fetched.add((asker, name))
@@ -98,6 +115,17 @@ class Pulls:
     def forget(self, name: str) -> None:
         """The engine says that the image is gone after all."""
         self._known.pop(name, None)
+
+    def fetched_ids(self) -> set[str]:
+        """Of the images that were fetched here since the start."""
+        return set(self._fetched_ids)
+
+    def forget_all(self) -> None:
+        """Images came or went without us: everything is looked at again, and what failed may be tried at once."""
+        self._known.clear()
+        with self._lock:
+            for pull in self._pulls.values():
+                pull.retry_at = 0.0
 
     def forget_asker(self, asker: str) -> None:
         with self._lock:
@@ -116,24 +144,42 @@ class Pulls:
     def _pull(self, name: str, credentials: str, asker: str, pull: _Pull) -> None:
         started, error = self._clock(), ""
         logger.info("pulling image %s", name)
+        pull.fetched = NOTHING
+
+        def heard(fetched: Fetched) -> None:
+            pull.fetched = fetched
+            self._board.note(name, fetched)
+
+        heard(NOTHING)
         try:
-            image = self._runtime().pull(full_name(name), credentials=credentials, timeout=self._limit)
-            self._known[name] = Present(full_name(name), image)
+            image = self._runtime().pull(full_name(name), credentials=credentials, stall=self._stall, heard=heard)
+            self._known[name] = Present(full_name(name), image.id, image.size)
+            self._fetched_ids.add(image.id)
         except ImagePullError as exc:
             error = exc.reason
         except EngineError as exc:
             error = str(exc)
+        except Exception as exc:
+            logger.exception("image %s: this is a bug; tried again", name)
+            error = f"{type(exc).__name__}: {exc}"
+        self._board.wipe(name)
         with self._lock:
             pull.running = False
             waiting, pull.waiting = pull.waiting, []
             if error:
-                pull.error = error
-                pull.retry_at = self._clock() + min(FIRST_DELAY * 2.0**pull.failures, LONGEST_DELAY)
-                pull.failures += 1
-                logger.warning("image %s: %s", name, error)
+                self._failed(pull, name, error)
             else:
-                del self._pulls[name]
+                self._pulls.pop((name, credentials), None)
                 self._fetched.add((asker, name))
                 logger.info("image %s is here after %.1f s", name, self._clock() - started)
         for wake in waiting:
             wake()
+
+    def _failed(self, pull: _Pull, name: str, error: str) -> None:
+        """A line that breaks now and then is no reason to wait longer each time: a layer that has come need not come again."""
+        if pull.fetched.layers:
+            pull.failures = 0
+        pull.error = error
+        pull.retry_at = self._clock() + min(FIRST_DELAY * 2.0**pull.failures, LONGEST_DELAY)
+        pull.failures += 1
+        logger.warning("image %s: %s", name, error)

@@ -5,10 +5,12 @@ Every method may raise EngineUnreachable, and EngineError where the engine refus
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Protocol
 
-from edgecore.containers.model import Container, ContainerSpec, Happening, Sandbox, SandboxSpec
+from edgecore.containers.model import Container, ContainerSpec, Executed, Happening, Image, Sandbox, SandboxSpec
+from edgecore.containers.progress import Fetched
 
 
 class Runtime(Protocol):
@@ -46,6 +48,14 @@ class Runtime(Protocol):
         """Ask it to end, kill it after ``grace`` seconds, return when it has ended. One that has ended or is gone is fine."""
         ...
 
+    def exec(self, container: str, command: Sequence[str], *, timeout: float) -> Executed:
+        """Run ``command`` in a running container, without a shell, and wait for its end.
+
+        Raises:
+            ExecTimeout: it did not end within ``timeout`` seconds and was killed. EngineError: the container does not run.
+        """
+        ...
+
     def remove(self, container: str) -> None:
         """With its writable layer and anonymous volumes. One that is gone is fine."""
         ...
@@ -58,11 +68,39 @@ class Runtime(Protocol):
         """The id of a local image, or empty."""
         ...
 
-    def pull(self, name: str, *, credentials: str, timeout: float) -> str:
-        """Fetch ``name`` and return its id. ``credentials``: the engine's X-Registry-Auth value, or empty.
+    def image_user(self, name: str) -> str:
+        """Who its processes run as where the pod does not say: ``uid[:gid]``, a name, or empty for root."""
+        ...
+
+    def images(self) -> list[Image]:
+        """Those on this node."""
+        ...
+
+    def remove_image(self, image: str) -> None:
+        """By its id. One that a container uses is refused; one that is gone is fine."""
+        ...
+
+    def load(self, archive: Path) -> list[str]:
+        """The names of the images in a tar archive, which are on this node now."""
+        ...
+
+    def memory(self) -> dict[str, int]:
+        """Bytes of memory in use by pod uid, as far as the kernel counts them."""
+        ...
+
+    def volume(self, name: str) -> str:
+        """The place on disk of the volume of that name, or empty."""
+        ...
+
+    def make_volume(self, name: str, labels: tuple[tuple[str, str], ...]) -> str:
+        """Its place on disk. Nothing here ever removes a volume that has a name."""
+        ...
+
+    def pull(self, name: str, *, credentials: str, stall: float, heard: Callable[[Fetched], object]) -> Image:
+        """Fetch ``name``. ``credentials``: the engine's X-Registry-Auth value, or empty. ``heard`` is told how far it has come.
 
         Raises:
-            ImagePullError: refused, unknown, or not done within ``timeout`` seconds.
+            ImagePullError: refused, unknown, or a layer stood still for ``stall`` seconds. Layers that have come stay.
         """
         ...
 

@@ -68,6 +68,15 @@ def attribute_changes(old: Mapping[str, Attribute], wanted: Mapping[str, Attribu
     return changed
 
 
+def with_attributes(shadow: Shadow, update: Mapping[str, Attribute | None]) -> tuple[Shadow, dict[str, dict[str, Any] | None]]:
+    """The device with ``update`` on top of its attributes, and what that changes."""
+    wanted = {**shadow.attributes, **{name: _as_kept(attribute) for name, attribute in update.items() if attribute is not None}}
+    for name, attribute in update.items():
+        if attribute is None:
+            wanted.pop(name, None)
+    return replace(shadow, attributes=wanted), attribute_changes(shadow.attributes, wanted)
+
+
 def _as_kept(attribute: Attribute) -> Attribute:
     """As it is after a restart: the store does not tell absent from false or from an empty type."""
     return Attribute(attribute.value, bool(attribute.optional), attribute.type or None)

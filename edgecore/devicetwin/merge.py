@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -60,12 +61,15 @@ def check_value(declared: str, value: str) -> None:
     elif declared == "boolean":
         if value not in ("true", "false"):
             raise TwinRefused("the bool value must be true or false")
+    elif declared == "json":
+        if not _is_json(value):
+            raise TwinRefused("the value is not json")
     else:
         raise TwinRefused(TYPE_NOT_ALLOWED)
 
 
 def is_type(declared: str) -> bool:
-    return declared in ("", "string", "int", "float", "boolean")
+    return declared in ("", "string", "int", "float", "boolean", "json")
 
 
 def tombstone(twin: Twin) -> Twin:
@@ -153,3 +157,16 @@ def _is_float(value: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_json(value: str) -> bool:
+    """As RFC 8259 has it: NaN and Infinity are Python's own."""
+    try:
+        json.loads(value, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)

@@ -12,23 +12,28 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edgecore.beehive.letters import Arrived, BusRestored, LinkChanged, OutboxChanged, PublishAll
+from edgecore.beehive.letters import Arrived, BusRestored, ConfigChanged, LinkChanged, OutboxChanged, Publish, PublishAll
 from edgecore.beehive.mailbox import Mailbox
 from edgecore.beehive.module import Module
 from edgecore.beehive.switchboard import Switchboard
-from edgecore.devicetwin import orders, requests, rows
+from edgecore.devicetwin import orders, people, requests, rows
+from edgecore.devicetwin.forms import Forms
+from edgecore.devicetwin.models import Model, models_of, profile_in
 from edgecore.devicetwin.shadow import Shadow
 from edgecore.devicetwin.turn import Turn
 from edgecore.errors import StoreError
-from edgecore.store import twins
+from edgecore.store import metadata, twins
 from edgecore.store.database import Database
-from viaduct import topics
+from viaduct import profile, topics
 from viaduct.device import to_text
 from viaduct.message import Message, new_message
 from viaduct.resource import MEMBERSHIP_DETAIL
-from viaduct.vocabulary import Group, ModuleName, Operation, Source
+from viaduct.vocabulary import Group, ModuleName, Operation, ResourceType, Source
+
+if TYPE_CHECKING:
+    from edgecore.devicetwin.showing import Showing
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +43,9 @@ BATCH = 300
 RETRY_PLACING = 0.02
 """Seconds until a full mailbox of another module is tried again."""
 
+_Handle = Callable[[topics.Matched, Arrived, Turn], None]
+_Wish = Callable[[str, str, Arrived, Turn], None]
+
 
 class DeviceTwin(Module):
     """Its memory is what the store holds; while a round is being written it is ahead, and is read again when the write fails."""
@@ -45,12 +53,24 @@ class DeviceTwin(Module):
     name = ModuleName.DEVICETWIN
     group = Group.TWIN
 
-    def __init__(self, switchboard: Switchboard, database: Database, *, node: str, now_ms: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self,
+        switchboard: Switchboard,
+        database: Database,
+        *,
+        node: str,
+        forms: Forms | None = None,
+        showing: Showing | None = None,
+        now_ms: Callable[[], int] | None = None,
+    ) -> None:
         self._switchboard = switchboard
         self._database = database
         self._node = node
+        self._forms = forms or Forms()
+        self._showing = showing
         self._now_ms = now_ms or (lambda: time.time_ns() // 1_000_000)
         self._shadows: dict[str, Shadow] = {}
+        self._models: dict[str, Model] = {}
         self._mailbox: Mailbox | None = None
         self._unplaced: deque[tuple[str, Any]] = deque()
         self._place_again_at: float | None = None
@@ -62,7 +82,11 @@ class DeviceTwin(Module):
 
     def opened(self) -> None:
         self._shadows = rows.shadows(*self._database.read(twins.load_all))
+        self._read_models()
         logger.info("%d devices are known", len(self._shadows))
+        if self._showing is not None:
+            self._publish(self._showing.catch_up(self._shadows, self._models))
+            self._place_all()
 
     def take(self, letter: Any) -> None:
         """``letter`` and those behind it, in one round. What could not be placed before goes first."""
@@ -80,7 +104,9 @@ class DeviceTwin(Module):
         self._place_all()
 
     def _round(self, letters: list[Any]) -> None:
-        turn = Turn(self._shadows, self._node, self._now_ms())
+        if any(isinstance(letter, ConfigChanged) for letter in letters):
+            self._read_models()
+        turn = Turn(self._shadows, self._node, self._now_ms(), self._forms, self._models)
         for letter in letters:
             self._gather(letter, turn)
         if turn.writes:
@@ -92,18 +118,32 @@ class DeviceTwin(Module):
 
     def _gather(self, letter: Any, turn: Turn) -> None:
         if isinstance(letter, Arrived):
-            matched = topics.match(letter.topic)
-            if matched is not None:
-                requests.handle(matched, letter, turn)
+            self._ask(letter, turn, requests.handle, people.handle)
         elif isinstance(letter, Message):
             orders.handle(letter, turn, ledger=self._ledger)
         elif isinstance(letter, BusRestored):
             for shadow in self._shadows.values():
                 requests.say_delta(shadow, turn)
+            turn.restored.update(letter.retained)
+            turn.is_restored = True
         elif isinstance(letter, LinkChanged):
             self._ledger = letter.connected and letter.ledger
             if letter.connected and not letter.ledger:
                 turn.to_cloud.append(self._ask_for_members(turn.now_ms))
+
+    def _ask(self, letter: Arrived, turn: Turn, of_programs: _Handle, of_people: _Wish) -> None:
+        matched = topics.match(letter.topic)
+        said = len(turn.publishes)
+        if matched is not None:
+            of_programs(matched, letter, turn)
+        elif self._showing is not None:
+            addressed = self._showing.tree.addressed(letter.topic)
+            if addressed is not None:
+                of_people(*addressed, letter, turn)
+            elif letter.payload == b"online":
+                turn.publishes += self._showing.announce()
+        if letter.answer is not None:
+            turn.answers.append((letter.answer, [publish.payload for publish in turn.publishes[said:]]))
 
     def _commit(self, turn: Turn) -> StoreError | None:
         """Wait for the disk, the one thing a loop waits for, as long as it takes: an unknown outcome would leave memory and store apart."""
@@ -128,12 +168,10 @@ class DeviceTwin(Module):
             self._shadows.pop(device, None)
             if found is not None:
                 self._shadows.update(rows.shadows([found], attributes, held))
-        turn = Turn(self._shadows, self._node, failed.now_ms)
+        turn = Turn(self._shadows, self._node, failed.now_ms, self._forms, self._models)
         for letter in letters:
             if isinstance(letter, Arrived):
-                matched = topics.match(letter.topic)
-                if matched is not None:
-                    requests.refuse_unsaved(matched, letter, turn)
+                self._ask(letter, turn, requests.refuse_unsaved, people.refuse_unsaved)
             elif not isinstance(letter, Message):
                 self._gather(letter, turn)
         return turn
@@ -141,13 +179,32 @@ class DeviceTwin(Module):
     def _send(self, turn: Turn) -> None:
         for warning in turn.warnings:
             logger.warning("%s", warning)
-        if turn.publishes:
-            self._unplaced.append((ModuleName.EVENTBUS, PublishAll(tuple(turn.publishes))))
+        for answer, payloads in turn.answers:
+            answer(payloads)
+        self._publish(turn.publishes + self._shown(turn))
         for message in turn.to_cloud:
             self._unplaced.append((ModuleName.EDGEHUB, message))
         if turn.owes:
             self._unplaced.append((ModuleName.EDGEHUB, OutboxChanged()))
         self._place_all()
+
+    def _shown(self, turn: Turn) -> list[Publish]:
+        if self._showing is None:
+            return []
+        said = self._showing.follow(turn)
+        if turn.is_restored:
+            said += self._showing.restored(turn.restored, self._shadows, self._models)
+        return said
+
+    def _publish(self, publishes: list[Publish]) -> None:
+        if publishes:
+            self._unplaced.append((ModuleName.EVENTBUS, PublishAll(tuple(publishes))))
+
+    def _read_models(self) -> None:
+        """From the profiles that MetaManager keeps for mappers."""
+        name = profile.configmap_of(self._node)
+        kept = self._database.read(lambda tx: metadata.load_named(tx, ResourceType.CONFIGMAP, name))
+        self._models = models_of(profile_in(row.value, profile.FILE) for row in kept)
 
     def _place_all(self) -> bool:
         """Hand over what is owed to other modules, in order. False: one of them has no room now."""

@@ -6,20 +6,22 @@ What comes from a Bramble cloud is acknowledged once its effect is saved; KubeEd
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 
 from edgecore.devicetwin import documents, membership
 from edgecore.devicetwin.membership import Joined
+from edgecore.devicetwin.models import out_of_limits
 from edgecore.devicetwin.requests import say_delta
 from edgecore.devicetwin.shadow import Shadow
 from edgecore.devicetwin.sync import Synced, merge_sync
 from edgecore.devicetwin.turn import Turn
 from viaduct import topics
-from viaduct.device import Device
-from viaduct.deviceparse import parse_membership, parse_membership_detail, parse_twin_sync
+from viaduct.device import Device, MsgTwin, TwinValue
+from viaduct.deviceparse import parse_attributes, parse_membership, parse_membership_detail, parse_twin_sync
 from viaduct.errors import MalformedPayload, MalformedResource
 from viaduct.message import Message, acknowledge, new_message
-from viaduct.resource import MEMBERSHIP, MEMBERSHIP_DETAIL, parse_device_resource
+from viaduct.resource import MEMBERSHIP, MEMBERSHIP_DETAIL, parse_device, parse_device_resource
 from viaduct.vocabulary import Operation, Source
 
 
@@ -54,6 +56,8 @@ def _take(message: Message, turn: Turn, ledger: bool) -> bool:
         _change_members(message, turn, ledger)
     elif resource == MEMBERSHIP_DETAIL:
         _match_members(message, turn, ledger)
+    elif message.route.operation == Operation.UPDATED and (device := parse_device(resource)) is not None:
+        _change_attributes(device, message, turn)
     elif parse_device_resource(resource)[1] == "twin/cloud_updated":
         _sync(parse_device_resource(resource)[0], message, turn, ledger)
     else:
@@ -90,13 +94,26 @@ def _join(device: Device, message: Message, turn: Turn, ledger: bool) -> None:
     if shadow is not None and membership.is_another(shadow, device):
         _remove(device.id, turn)
         shadow = None
+    device = replace(device, twins=_within_limits(device.id, device.twins or {}, shadow, turn))
     joined = membership.join(shadow, device, version=version, now_ms=turn.now_ms, ledger=ledger)
     _keep(joined, shadow, turn)
     if not joined.known:
         turn.say(topics.membership_updated(turn.node), documents.member_added(str(uuid.uuid4()), joined.shadow, turn.now_ms))
     elif joined.attributes:
-        turn.say(topics.device_updated(device.id), documents.attributes_updated("", joined.attributes, turn.now_ms))
+        turn.say_about(device.id, topics.device_updated, documents.attributes_updated("", joined.attributes, turn.now_ms))
     _announce(joined.shadow, joined.synced, turn)
+
+
+def _within_limits(device: str, twins: Mapping[str, MsgTwin | None], held: Shadow | None, turn: Turn) -> dict[str, MsgTwin | None]:
+    """``twins`` without desired values that the model does not allow: then what was desired before holds, or nothing."""
+    model, allowed = turn.model(device), dict(twins)
+    for name, entry in twins.items():
+        reason = out_of_limits(model, name, entry.expected.value) if entry is not None and entry.expected is not None else ""
+        if entry is not None and reason:
+            turn.warnings.append(f"device {device}: {reason}; refused")
+            known = held.twins.get(name) if held is not None else None
+            allowed[name] = replace(entry, expected=TwinValue("") if known is None or known.gone else None)
+    return allowed
 
 
 def _keep(joined: Joined, before: Shadow | None, turn: Turn) -> None:
@@ -117,7 +134,8 @@ def _sync(device: str, message: Message, turn: Turn, ledger: bool) -> None:
         return
     if membership.is_superseded(shadow, sent, message.header.resource_version):
         return
-    synced = merge_sync(shadow.twins, update.twins, now_ms=turn.now_ms, ledger=ledger)
+    listed = _within_limits(device, update.twins, shadow, turn)
+    synced = merge_sync(shadow.twins, listed, now_ms=turn.now_ms, ledger=ledger)
     if ledger:
         shadow = replace(shadow, uid=update.uid or shadow.uid, version=message.header.resource_version)
         turn.keep_device(shadow)
@@ -126,10 +144,24 @@ def _sync(device: str, message: Message, turn: Turn, ledger: bool) -> None:
     _announce(shadow, synced, turn, event_id=update.event_id)
 
 
+def _change_attributes(device: str, message: Message, turn: Turn) -> None:
+    """Attributes that are not named stay as they are, which tells this from a membership message."""
+    update = parse_attributes(message.content)
+    turn.warnings.extend(f"{message.route.resource}: {text}" for text in update.refused)
+    shadow = turn.shadows.get(device)
+    if shadow is None:
+        turn.warnings.append(f"{message.route.resource}: {documents.NO_DEVICE}")
+        return
+    after, changed = membership.with_attributes(shadow, update.attributes)
+    if changed:
+        turn.keep_device(after, gone_attributes=[name for name, change in changed.items() if change is None])
+        turn.say_about(device, topics.device_updated, documents.attributes_updated(update.event_id, changed, turn.now_ms))
+
+
 def _announce(shadow: Shadow, synced: Synced, turn: Turn, *, event_id: str = "") -> None:
     turn.warnings.extend(f"device {shadow.id}: {text}" for text in synced.skipped)
     if synced.changes:
-        turn.say(topics.twin_update_document(shadow.id), documents.document(event_id, synced.changes, turn.now_ms))
+        turn.say_about(shadow.id, topics.twin_update_document, documents.document(event_id, synced.changes, turn.now_ms))
         say_delta(turn.shadows[shadow.id], turn)
 
 

@@ -6,12 +6,14 @@ Answers go to the topic of the device that was asked for, errors too (KubeEdge s
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from edgecore.beehive.letters import Arrived
 from edgecore.devicetwin import documents
-from edgecore.devicetwin.merge import TwinRefused, merge_update
+from edgecore.devicetwin.merge import Change, TwinRefused, merge_update
+from edgecore.devicetwin.models import check_desired
 from edgecore.devicetwin.shadow import Shadow
 from edgecore.devicetwin.turn import Turn
 from viaduct import topics
@@ -25,15 +27,16 @@ STATES = frozenset({"online", "offline", "unknown"})
 
 def handle(matched: Matched, letter: Arrived, turn: Turn) -> None:
     """Take one request into ``turn``. Anything malformed becomes an answer or a warning."""
-    device = matched.subject
+    if matched.subject in turn.shadows:
+        turn.forms.hear(matched.subject, matched.namespace)
     if matched.request is Request.TWIN_UPDATE:
-        _update_twins(device, letter, turn)
+        _update_twins(matched, letter, turn)
     elif matched.request is Request.TWIN_GET:
-        _get_twins(device, letter, turn)
+        _get_twins(matched, letter, turn)
     elif matched.request is Request.STATE_UPDATE:
-        _update_state(device, letter, turn)
+        _update_state(matched, letter, turn)
     elif matched.request is Request.MEMBERSHIP_GET:
-        _get_members(device, letter, turn)
+        _get_members(matched.subject, letter, turn)
     elif matched.request is Request.TWIN_CLOUD_UPDATED:
         turn.warnings.append(f"{letter.topic}: ignored, only the cloud speaks for the cloud")
 
@@ -45,7 +48,7 @@ def refuse_unsaved(matched: Matched, letter: Arrived, turn: Turn) -> None:
             event_id = parse_twin_update(letter.payload).event_id
         except MalformedPayload:
             event_id = ""
-        _refuse_update(matched.subject, event_id, documents.NOT_SAVED, documents.WRITE_FAILED, turn)
+        _refuse_update(matched.address, event_id, documents.NOT_SAVED, documents.WRITE_FAILED, turn)
     elif matched.request is not Request.STATE_UPDATE:
         handle(matched, letter, turn)
 
@@ -54,49 +57,55 @@ def say_delta(shadow: Shadow, turn: Turn) -> None:
     """The device's delta, where it has one."""
     payload = documents.delta(str(uuid.uuid4()), shadow.twins, turn.now_ms) if _differs(shadow) else None
     if payload is not None:
-        turn.say(topics.twin_update_delta(shadow.id), payload)
+        turn.say_about(shadow.id, topics.twin_update_delta, payload)
 
 
-def _update_twins(device: str, letter: Arrived, turn: Turn) -> None:
-    try:
-        update = parse_twin_update(letter.payload)
-    except TwinMissing:
-        _refuse_update(device, _event_id(letter), documents.BAD_REQUEST, documents.NO_TWIN, turn)
-        return
-    except MalformedPayload as fault:
-        reason = documents.UNREADABLE if fault.field == "payload" else f"{documents.UNREADABLE} ({fault})"
-        _refuse_update(device, _event_id(letter), documents.BAD_REQUEST, reason, turn)
-        return
-    shadow = turn.shadows.get(device)
-    if shadow is None:
-        _refuse_update(device, update.event_id, documents.NOT_FOUND, documents.NO_DEVICE, turn)
-        return
-    _apply(shadow, update, turn)
-
-
-def _apply(shadow: Shadow, update: TwinUpdate, turn: Turn) -> None:
-    try:
-        changes = merge_update(shadow.twins, update.twins, now_ms=turn.now_ms)
-    except TwinRefused as why:
-        _refuse_update(shadow.id, update.event_id, documents.BAD_REQUEST, str(why), turn)
-        return
-    turn.say(topics.twin_update_result(shadow.id), documents.result(update.event_id, changes, turn.now_ms))
+def carry_out(shadow: Shadow, changes: Mapping[str, Change], event_id: str, turn: Turn) -> None:
+    """Take over what somebody on the board changes, owe it to the cloud, and tell mappers."""
     if changes:
         shadow = turn.change_twins(shadow, changes, report=True)
-        turn.say(topics.twin_update_document(shadow.id), documents.document(update.event_id, changes, turn.now_ms))
+        turn.say_about(shadow.id, topics.twin_update_document, documents.document(event_id, changes, turn.now_ms))
     say_delta(shadow, turn)
 
 
-def _get_twins(device: str, letter: Arrived, turn: Turn) -> None:
-    topic = topics.twin_get_result(device)
+def _update_twins(matched: Matched, letter: Arrived, turn: Turn) -> None:
+    try:
+        update = parse_twin_update(letter.payload)
+    except TwinMissing:
+        _refuse_update(matched.address, _event_id(letter), documents.BAD_REQUEST, documents.NO_TWIN, turn)
+        return
+    except MalformedPayload as fault:
+        reason = documents.UNREADABLE if fault.field == "payload" else f"{documents.UNREADABLE} ({fault})"
+        _refuse_update(matched.address, _event_id(letter), documents.BAD_REQUEST, reason, turn)
+        return
+    shadow = turn.shadows.get(matched.subject)
+    if shadow is None:
+        _refuse_update(matched.address, update.event_id, documents.NOT_FOUND, documents.NO_DEVICE, turn)
+        return
+    _apply(shadow, update, matched.address, turn)
+
+
+def _apply(shadow: Shadow, update: TwinUpdate, address: str, turn: Turn) -> None:
+    try:
+        check_desired(turn.model(shadow.id), update.twins)
+        changes = merge_update(shadow.twins, update.twins, now_ms=turn.now_ms)
+    except TwinRefused as why:
+        _refuse_update(address, update.event_id, documents.BAD_REQUEST, str(why), turn)
+        return
+    turn.say(topics.twin_update_result(address), documents.result(update.event_id, changes, turn.now_ms))
+    carry_out(shadow, changes, update.event_id, turn)
+
+
+def _get_twins(matched: Matched, letter: Arrived, turn: Turn) -> None:
+    topic = topics.twin_get_result(matched.address)
     try:
         event_id, _ = parse_request(letter.payload)
     except MalformedPayload as fault:
         turn.say(topic, documents.error("", documents.BAD_REQUEST, str(fault), turn.now_ms))
         return
-    shadow = turn.shadows.get(device)
+    shadow = turn.shadows.get(matched.subject)
     if shadow is None:
-        turn.say(topic, documents.error(event_id, documents.NOT_FOUND, documents.not_found_while_getting(device), turn.now_ms))
+        turn.say(topic, documents.error(event_id, documents.NOT_FOUND, documents.not_found_while_getting(matched.subject), turn.now_ms))
         return
     turn.say(topic, documents.twins_result(event_id, shadow.twins, turn.now_ms))
 
@@ -111,8 +120,8 @@ def _get_members(node: str, letter: Arrived, turn: Turn) -> None:
     turn.say(topic, documents.members_result(event_id, turn.shadows.values(), turn.now_ms))
 
 
-def _update_state(device: str, letter: Arrived, turn: Turn) -> None:
-    shadow = turn.shadows.get(device)
+def _update_state(matched: Matched, letter: Arrived, turn: Turn) -> None:
+    shadow = turn.shadows.get(matched.subject)
     try:
         state = parse_state_update(letter.payload).state
     except MalformedPayload as fault:
@@ -124,12 +133,12 @@ def _update_state(device: str, letter: Arrived, turn: Turn) -> None:
     shadow = replace(shadow, state=state, last_online=last_online)
     turn.keep_device(shadow)
     text = documents.state_result(str(uuid.uuid4()), shadow, turn.now_ms)
-    turn.say(topics.state_update_result(device), text)
+    turn.say(topics.state_update_result(matched.address), text)
     turn.report_state(shadow, text)
 
 
-def _refuse_update(device: str, event_id: str, code: int, reason: str, turn: Turn) -> None:
-    turn.say(topics.twin_update_result(device), documents.error(event_id, code, reason, turn.now_ms))
+def _refuse_update(address: str, event_id: str, code: int, reason: str, turn: Turn) -> None:
+    turn.say(topics.twin_update_result(address), documents.error(event_id, code, reason, turn.now_ms))
 
 
 def _differs(shadow: Shadow) -> bool:

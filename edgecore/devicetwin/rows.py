@@ -88,11 +88,23 @@ def _version(version: Version | None) -> str:
 def _value(text: str, meta: str) -> TwinValue | None:
     if not text and not meta:
         return None
-    return TwinValue(text, json.loads(meta).get("timestamp") if meta else None)
+    return TwinValue(text, _whole(_object(meta).get("timestamp")))
 
 
 def _read_version(text: str) -> Version | None:
-    if not text:
-        return None
-    found = json.loads(text)
-    return Version(found["cloud"], found["edge"])
+    found = _object(text)
+    cloud, edge = _whole(found.get("cloud")), _whole(found.get("edge"))
+    return None if cloud is None or edge is None else Version(cloud, edge)
+
+
+def _object(text: str) -> dict[str, object]:
+    """Empty for what this file did not write: one row that a failing card spoilt must not keep all devices away."""
+    try:
+        found = json.loads(text) if text else {}
+    except (ValueError, TypeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _whole(value: object) -> int | None:
+    return value if type(value) is int else None

@@ -6,12 +6,14 @@ DeviceTwin takes the letters that have gathered, lets a ``Turn`` gather their ef
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from edgecore.beehive.letters import Publish
 from edgecore.devicetwin import rows
+from edgecore.devicetwin.forms import Forms
 from edgecore.devicetwin.merge import Change
+from edgecore.devicetwin.models import UNKNOWN, Model
 from edgecore.devicetwin.shadow import Shadow, Twin
 from edgecore.store import outbox, twins
 from edgecore.store.transaction import Transaction
@@ -24,14 +26,20 @@ from viaduct.vocabulary import Group, Operation, Source
 
 @dataclass(slots=True)
 class Turn:
-    """``shadows`` is DeviceTwin's memory, changed in place; ``now_ms`` holds for the whole turn."""
+    """``shadows`` is DeviceTwin's memory, changed in place, as ``forms`` is; ``now_ms`` holds for the whole turn. ``models``: by device.
+    ``is_restored``: a broker answers (again), which retains ``restored`` of ours."""
 
     shadows: dict[str, Shadow]
     node: str
     now_ms: int
+    forms: Forms = field(default_factory=Forms)
+    models: Mapping[str, Model] = field(default_factory=dict)
+    is_restored: bool = False
+    restored: dict[str, bytes] = field(default_factory=dict)
     publishes: list[Publish] = field(default_factory=list)
     to_cloud: list[Message] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    answers: list[tuple[Callable[[list[bytes | str]], None], list[bytes | str]]] = field(default_factory=list)
     _removed: dict[str, Shadow] = field(default_factory=dict)
     _devices: set[str] = field(default_factory=set)
     _twins: dict[tuple[str, str], Twin] = field(default_factory=dict)
@@ -52,8 +60,30 @@ class Turn:
         """Devices whose memory would be wrong if this turn could not be saved."""
         return {*self._removed, *self._devices, *self._states, *(device for device, _ in self._twins)}
 
+    @property
+    def removed(self) -> Mapping[str, Shadow]:
+        """Devices that went, as they were; some may be here again."""
+        return self._removed
+
+    @property
+    def changed_twins(self) -> Mapping[tuple[str, str], Twin]:
+        """By device and property, of devices that are still here."""
+        return self._twins
+
+    @property
+    def changed_devices(self) -> set[str]:
+        return self._devices
+
+    def model(self, device: str) -> Model:
+        return self.models.get(device, UNKNOWN)
+
     def say(self, topic: str, payload: str) -> None:
         self.publishes.append(Publish(topic, payload))
+
+    def say_about(self, device: str, topic: Callable[[str], str], payload: str) -> None:
+        """What nobody asked for, on ``topic`` of the device in each form that is due."""
+        for address in self.forms.addresses(device):
+            self.say(topic(address), payload)
 
     def change_twins(self, shadow: Shadow, changes: Mapping[str, Change], *, report: bool) -> Shadow:
         """Take over ``changes``; with ``report`` they are owed to the cloud. Returns the device as it is now."""
@@ -94,6 +124,7 @@ class Turn:
     def remove_device(self, device: str) -> None:
         """Forget everything about ``device``, what it owed the cloud included."""
         shadow = self.shadows.pop(device)
+        self.forms.forget(device)
         self._removed[device] = shadow
         self._devices.discard(device)
         self._states.pop(device, None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from edgecore.edged.expansion import expand
@@ -10,16 +12,18 @@ from edgecore.edged.fields import Surroundings, field_value, resource_value
 from edgecore.edged.pod import PodPlan
 from edgecore.edged.sources import CONFIGMAP, SECRET, Documents, Source, content, value
 
-_NAME = re.compile(r"^[-._a-zA-Z][-._a-zA-Z0-9]*$")
+_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 
 
-def environment(container: dict[str, Any], plan: PodPlan, documents: Documents, around: Surroundings) -> dict[str, str]:
-    """``envFrom`` first, then ``env`` from top to bottom; later ones win; ``$(NAME)`` sees what stands above it.
+def environment(
+    container: dict[str, Any], plan: PodPlan, documents: Documents, around: Surroundings, *, links: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """``links`` (of Services), ``envFrom``, then ``env`` from top to bottom; later ones win; ``$(NAME)`` sees what stands above it.
 
     Raises:
         ConfigProblem: an object, key or field that is needed does not exist.
     """
-    variables = _from_whole_objects(container, plan, documents)
+    variables = {**links, **_from_whole_objects(container, plan, documents)}
     for entry in container.get("env") or []:
         name = str(entry.get("name", ""))
         origin = entry.get("valueFrom")
@@ -43,7 +47,7 @@ def _from_whole_objects(container: dict[str, Any], plan: PodPlan, documents: Doc
                 continue
             values = content(documents, Source(kind, str(ref.get("name"))), plan.namespace, optional=bool(ref.get("optional")))
             named = {prefix + key: text.decode(errors="replace") for key, text in sorted(values.items())}
-            variables |= {name: text for name, text in named.items() if _NAME.match(name)}
+            variables |= {name: text for name, text in named.items() if _NAME.fullmatch(name)}
     return variables
 
 

@@ -12,7 +12,7 @@ from edgecore.edged.errors import ConfigProblem
 from edgecore.edged.pod import PodPlan
 from edgecore.edged.quantity import quantity
 
-_SUBSCRIPT = re.compile(r"^metadata\.(labels|annotations)\['([^']+)'\]$")
+_SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def field_value(path: str, plan: PodPlan, around: Surroundings) -> str:
     }
     if path in known:
         return known[path]
-    match = _SUBSCRIPT.match(path)
+    match = _SUBSCRIPT.fullmatch(path)
     if match is None:
         raise ConfigProblem(f"unsupported fieldPath: {path}")
     return str((plan.metadata.get(match.group(1)) or {}).get(match.group(2), ""))

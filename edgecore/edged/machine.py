@@ -8,8 +8,13 @@ from pathlib import Path
 
 from edgecore.edged.node import Machine
 
+_TIMEX_SIZE = 512
+_TIME_ERROR = 5
 
-def read_machine(root_directory: str, *, node_address: str = "", proc: Path = Path("/proc"), etc: Path = Path("/etc")) -> Machine:
+
+def read_machine(
+    root_directory: str, *, node_address: str = "", proc: Path = Path("/proc"), etc: Path = Path("/etc"), run: Path = Path("/run")
+) -> Machine:
     """Cheap enough to be asked every few seconds. ``node_address`` is the configured one, empty: that of the default route."""
     memory = _memory(proc)
     disk, disk_available, readonly = _disk(root_directory)
@@ -31,6 +36,7 @@ def read_machine(root_directory: str, *, node_address: str = "", proc: Path = Pa
         pids=_count_of_processes(proc),
         pids_most=_number(_text(proc / "sys/kernel/pid_max")),
         address=node_address or route_address(),
+        clock_synced=_clock_synced(run),
     )
 
 
@@ -44,6 +50,19 @@ def route_address() -> str:
         except OSError:
             continue
     return "127.0.0.1"
+
+
+def _clock_synced(run: Path) -> bool:
+    """What systemd's time service says where it runs, else the kernel; where neither can be asked, nothing is claimed."""
+    if (run / "systemd/timesync").is_dir():
+        return (run / "systemd/timesync/synchronized").exists()
+    import ctypes
+
+    try:
+        state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_SIZE))
+    except (OSError, AttributeError):
+        return True
+    return bool(state != _TIME_ERROR)
 
 
 def _memory(proc: Path) -> dict[str, int]:

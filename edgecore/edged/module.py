@@ -9,7 +9,8 @@ import logging
 import os
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +19,30 @@ from edgecore.beehive.module import Module
 from edgecore.beehive.switchboard import Switchboard
 from edgecore.containers import labels
 from edgecore.containers.model import Happening
+from edgecore.containers.progress import PullBoard
 from edgecore.containers.pulls import Pulls
 from edgecore.edged.device_profiles import DeviceProfiles
+from edgecore.edged.events import Events
 from edgecore.edged.fields import Surroundings
+from edgecore.edged.housekeeper import Housekeeper
 from edgecore.edged.machine import read_machine
+from edgecore.edged.naming import Naming, Presence, Proxy
 from edgecore.edged.node import EngineState, Machine
 from edgecore.edged.node_reporter import NodeReporter
 from edgecore.edged.observer import EngineChanged, Observer, Relisted
 from edgecore.edged.pod import PodPlan, read_pod
 from edgecore.edged.podspec import NodeRules
 from edgecore.edged.ports import EnginePort, Meta, Workshop
+from edgecore.edged.prober import Prober
 from edgecore.edged.settings import EdgedSettings
 from edgecore.edged.sources import CONFIGMAP, SECRET, Source
+from edgecore.edged.static_folder import StaticFolder, StaticPodsRead
+from edgecore.edged.static_pods import FILE
 from edgecore.edged.volume_files import VolumeFiles, memory_root
 from edgecore.edged.worker import PodWorker
+from edgecore.edgemesh.serving import CLUSTER_DOMAIN, nameserver_of
 from edgecore.errors import Busy, NoAnswer, StoreError
-from viaduct.vocabulary import Group, ModuleName
+from viaduct.vocabulary import SERVED, Group, ModuleName
 
 logger = logging.getLogger(__name__)
 
@@ -59,12 +68,26 @@ class EdgedModule(Module):
     name = ModuleName.EDGED
     group = Group.EDGED
 
-    def __init__(self, settings: EdgedSettings, switchboard: Switchboard, meta: Meta, engine: EnginePort) -> None:
+    def __init__(
+        self,
+        settings: EdgedSettings,
+        switchboard: Switchboard,
+        meta: Meta,
+        engine: EnginePort,
+        *,
+        store_trouble: Callable[[], str] = lambda: "",
+        proxy: Proxy | None = None,
+        pull_board: PullBoard | None = None,
+    ) -> None:
+        """``store_trouble``: why the database cannot be written now; empty: it can (S3). ``proxy``: through which Services are served.
+        ``pull_board``: where pulls show."""
+        self._store_trouble = store_trouble
         self._settings = settings
         self._switchboard = switchboard
         self._meta = meta
         self._engine = engine
         self._instance = labels.instance_of(settings.root_directory)
+        self._static = StaticFolder(Path(settings.static_pods), settings.node, self._deliver) if settings.static_pods else None
         self._workers: dict[str, PodWorker] = {}
         self._uids: dict[str, str] = {}
         self._gone_early: set[str] = set()
@@ -73,14 +96,20 @@ class EdgedModule(Module):
         self._machine = self._read_machine()
         root = Path(settings.root_directory)
         self._files = VolumeFiles(root, memory_root(self._instance))
+        self._events = Events(settings.node, meta.report_event)
+        self._prober = Prober(engine.runtime)
         self._profiles = DeviceProfiles(meta, settings.node, root)
+        self._naming = self._name(proxy) if proxy is not None else None
         self._shop = Workshop(
             meta=meta,
             runtime=engine.runtime,
-            pulls=Pulls(engine.runtime, limit=settings.pull_limit),
+            pulls=Pulls(engine.runtime, stall=settings.pull_stall, board=pull_board),
             files=self._files,
             rules=self._rules,
             around=self._around,
+            prober=self._prober,
+            events=self._events,
+            naming=self._naming,
         )
         self._observer = Observer(engine.runtime, self._instance, self._deliver)
         self._reporter = NodeReporter(
@@ -92,11 +121,24 @@ class EdgedModule(Module):
             every=settings.status_every,
         )
 
+        self._housekeeper = Housekeeper(
+            self._shop,
+            root,
+            settings.disk,
+            read=self._read_machine,
+            workers=lambda: list(self._workers.values()),
+            images_changed=self._reporter.images_changed,
+            wake_all=self._wake_all,
+        )
+
     def opened(self) -> None:
         os.makedirs(self._settings.root_directory, mode=0o711, exist_ok=True)
         self._observer.start()
         self._profiles.start()
         self._reporter.start()
+        self._housekeeper.start()
+        if self._naming is not None:
+            self._naming.start()
         threading.Thread(target=self._load, name="edged-start", daemon=True).start()
 
     def take(self, letter: Any) -> None:
@@ -112,6 +154,8 @@ class EdgedModule(Module):
             self._relisted(letter)
         elif isinstance(letter, EngineChanged):
             self._engine_changed(letter)
+        elif isinstance(letter, StaticPodsRead):
+            self._static_pods_read(letter)
         elif isinstance(letter, PodsLoaded):
             self._pods_loaded(letter)
         elif isinstance(letter, WorkerEnded):
@@ -123,7 +167,13 @@ class EdgedModule(Module):
         self._closed = True
         self._observer.close()
         self._profiles.close()
+        if self._static is not None:
+            self._static.close()
         self._reporter.close()
+        self._prober.close()
+        self._housekeeper.close()
+        if self._naming is not None:
+            self._naming.close()
         for worker in self._workers.values():
             worker.close()
         deadline = time.monotonic() + _JOIN_LIMIT
@@ -166,11 +216,20 @@ class EdgedModule(Module):
         if uid in self._workers and self._workers[uid].finished:
             del self._workers[uid]
 
+    def _static_pods_read(self, letter: StaticPodsRead) -> None:
+        pods = {f"{FILE}/{pod['metadata']['namespace']}/{pod['metadata']['name']}": pod for pod in letter.pods}
+        for key in [key for key in self._uids if key.startswith(f"{FILE}/") and key not in pods]:
+            self._forget(key)
+        for key, pod in pods.items():
+            self._keep(key, pod)
+
     def _config_changed(self, letter: ConfigChanged) -> None:
         namespace, _, rest = letter.key.partition("/")
         kind, _, name = rest.partition("/")
         if kind == CONFIGMAP:
             self._profiles.changed(namespace, name)
+        if kind in SERVED and self._naming is not None:
+            self._naming.services_changed()
         if kind in (CONFIGMAP, SECRET):
             for worker in self._workers.values():
                 worker.config_changed(namespace, Source(kind, name))
@@ -212,14 +271,28 @@ class EdgedModule(Module):
             for worker in self._workers.values():
                 worker.wake()
 
+    def _wake_all(self) -> None:
+        for worker in list(self._workers.values()):
+            worker.try_again()
+
     def _load(self) -> None:
+        """Static pods first: what is here and wanted by nobody is removed once all pods are known."""
+        if self._static is not None:
+            self._static.look()
+            self._static.start()
         while not self._closed:
             try:
-                if self._deliver(PodsLoaded(self._meta.pods())):
+                if self._deliver(PodsLoaded(self._stored_pods())):
                     return
             except (NoAnswer, Busy, StoreError) as exc:
                 logger.debug("pods cannot be read yet: %s", exc)
             time.sleep(0.5)
+
+    def _stored_pods(self) -> list[dict[str, Any]]:
+        """Each with the status that was last reported: it knows ends, transition times and who was ready."""
+        statuses = self._meta.pod_statuses()
+        pods = self._meta.pods()
+        return [{**pod, "status": statuses.get(str((pod.get("metadata") or {}).get("uid")), pod.get("status"))} for pod in pods]
 
     def _deliver(self, letter: object) -> bool:
         mailbox = self._switchboard.register(self.name, self.group)
@@ -230,6 +303,8 @@ class EdgedModule(Module):
 
     def _read_machine(self) -> Machine:
         machine = read_machine(self._settings.root_directory, node_address=self._settings.node_address)
+        there = tuple((name, all(map(os.path.exists, paths))) for name, paths in sorted(self._settings.devices.items()))
+        machine = replace(machine, store_trouble=self._store_trouble(), devices=there)
         self._machine = machine
         return machine
 
@@ -237,9 +312,25 @@ class EdgedModule(Module):
         return NodeRules(
             instance=self._instance,
             missing=frozenset(self._engine.missing),
-            cluster_dns=self._settings.cluster_dns,
-            cluster_domain=self._settings.cluster_domain,
+            cluster_dns=self._settings.cluster_dns or (self._naming.nameserver() if self._naming is not None else ""),
+            cluster_domain=self._naming.domain if self._naming is not None else self._settings.cluster_domain,
+            devices=self._settings.devices,
+            seccomp_directory=os.path.join(self._settings.root_directory, "seccomp"),
         )
+
+    def _name(self, proxy: Proxy) -> Naming:
+        return Naming(
+            self._meta,
+            proxy,
+            address=nameserver_of(self._instance),
+            domain=self._settings.cluster_domain or CLUSTER_DOMAIN,
+            presences=self._presences,
+            say=lambda reason, text: self._events.about_node(reason, text, warning=True),
+        )
+
+    def _presences(self) -> list[Presence]:
+        """Of every pod; before all are known there is one more that nobody has looked at."""
+        return [*(worker.presence() for worker in list(self._workers.values())), *([] if self._loaded else [Presence(None)])]
 
     def _around(self) -> Surroundings:
         machine = self._machine

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgecore.containers.model import Image
 from edgecore.edged.status import timestamp
 
 MOST_PODS = 110
+MOST_IMAGES = 50
+MOST_NAMES = 5
+"""As many as a kubelet tells, the largest images first."""
 RESERVED_MEMORY = 100 * 1024 * 1024
 """Bytes that the system keeps for itself: allocatable is capacity less this."""
 
@@ -24,7 +29,10 @@ _GO_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a machine says of itself. Sizes in bytes."""
+    """What a machine says of itself. Sizes in bytes. ``store_trouble``: why our database cannot be written; empty: it can.
+
+    ``devices``: resource names, and whether the device is there.
+    """
 
     hostname: str
     machine: str
@@ -42,6 +50,9 @@ class Machine:
     pids_most: int
     address: str
     readonly_disk: bool = False
+    clock_synced: bool = True
+    store_trouble: str = ""
+    devices: tuple[tuple[str, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +62,14 @@ class EngineState:
     version: str = ""
     error: str = "the container engine has not answered yet"
     missing: tuple[tuple[str, str], ...] = ()
+
+
+def short_of_memory(machine: Machine) -> bool:
+    return machine.memory_available < min(RESERVED_MEMORY, machine.memory // 20)
+
+
+def short_of_disk(machine: Machine) -> bool:
+    return machine.readonly_disk or machine.disk_available * 20 < machine.disk
 
 
 def go_architecture(machine: str) -> str:
@@ -69,7 +88,9 @@ def node_labels(node: str, machine: Machine) -> dict[str, str]:
     }
 
 
-def node_status(machine: Machine, engine: EngineState, *, version: str, before: dict[str, Any], now: float) -> dict[str, Any]:
+def node_status(
+    machine: Machine, engine: EngineState, *, version: str, before: dict[str, Any], now: float, images: Sequence[Image] = ()
+) -> dict[str, Any]:
     """core/v1 NodeStatus. ``before`` is the one last made: transition times stand where nothing changed (bug C14)."""
     disk = max(0, machine.disk)
     capacity = {
@@ -77,6 +98,7 @@ def node_status(machine: Machine, engine: EngineState, *, version: str, before: 
         "memory": f"{machine.memory // 1024}Ki",
         "pods": str(MOST_PODS),
         "ephemeral-storage": f"{disk // 1024}Ki",
+        **{name: "1" if there else "0" for name, there in machine.devices},
     }
     allocatable = {
         **capacity,
@@ -104,6 +126,10 @@ def node_status(machine: Machine, engine: EngineState, *, version: str, before: 
             "architecture": go_architecture(machine.machine),
         },
         "conditions": _conditions(machine, engine, before, now),
+        "images": [
+            {"names": list(image.names[:MOST_NAMES]), "sizeBytes": image.size}
+            for image in sorted(images, key=lambda i: (-i.size, i.id))[:MOST_IMAGES]
+        ],
     }
 
 
@@ -113,20 +139,31 @@ def differs(status: dict[str, Any], told: dict[str, Any]) -> bool:
 
 
 def _conditions(machine: Machine, engine: EngineState, before: dict[str, Any], now: float) -> list[dict[str, Any]]:
-    short_of_memory = machine.memory_available < min(RESERVED_MEMORY, machine.memory // 20)
-    short_of_disk = machine.readonly_disk or machine.disk_available * 20 < machine.disk
+    little_memory, little_disk = short_of_memory(machine), short_of_disk(machine)
     disk_text = "the disk is read-only" if machine.readonly_disk else "less than 5 % of the disk is free"
     short_of_pids = machine.pids_most > 0 and machine.pids * 10 > machine.pids_most * 9
     memory_hint = dict(engine.missing).get("memory", "")
     found = [
         (
             "MemoryPressure",
-            short_of_memory,
-            ("EdgeHasInsufficientMemory", "little memory is available") if short_of_memory else ("EdgeHasSufficientMemory", ""),
+            little_memory,
+            ("EdgeHasInsufficientMemory", "little memory is available") if little_memory else ("EdgeHasSufficientMemory", ""),
         ),
-        ("DiskPressure", short_of_disk, ("EdgeHasDiskPressure", disk_text) if short_of_disk else ("EdgeHasNoDiskPressure", "")),
+        ("DiskPressure", little_disk, ("EdgeHasDiskPressure", disk_text) if little_disk else ("EdgeHasNoDiskPressure", "")),
+        (
+            "StoreNotWritable",
+            bool(machine.store_trouble),
+            ("DiskFullOrReadOnly", f"what the cloud says cannot be saved: {machine.store_trouble}; pods go on as they are")
+            if machine.store_trouble
+            else ("StoreWritable", ""),
+        ),
         ("PIDPressure", short_of_pids, ("EdgeHasInsufficientPID", "") if short_of_pids else ("EdgeHasSufficientPID", "")),
         ("MemoryCgroupMissing", bool(memory_hint), ("CgroupMissing", memory_hint) if memory_hint else ("CgroupPresent", "")),
+        (
+            "ClockNotSynced",
+            not machine.clock_synced,
+            ("ClockIsSynced", "") if machine.clock_synced else ("ClockIsFree", "no time service keeps this node's clock"),
+        ),
         (
             "Ready",
             not engine.error,

@@ -1,21 +1,22 @@
-"""A rim thread that registers this node and tells its status: on change, and at least every few minutes (contract 4.5, 8.5)."""
+"""A rim thread that registers this node and tells its status: on change, and at least every few hours (contract 4.5, 8.5)."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from edgecore.containers.model import Image
 from edgecore.edged.node import EngineState, Machine, differs, node_labels, node_status
 from edgecore.edged.ports import Meta
 from edgecore.errors import Busy, NoAnswer, StoreError
 
 logger = logging.getLogger(__name__)
 
-LEDGER_HEARTBEAT = 300.0
-"""Seconds between two statuses without news, where the cloud renews the node's Lease by itself."""
+LEDGER_HEARTBEAT = 3 * 3600.0
+"""Seconds between two statuses without news, where the cloud renews the node's Lease by itself: an idle link is to cost little (C7)."""
 
 _REGISTER_LIMIT = 20.0
 
@@ -36,6 +37,7 @@ class NodeReporter:
         self._engine = EngineState()
         self._made: dict[str, Any] = {}
         self._told: dict[str, Any] = {}
+        self._images: Sequence[Image] = ()
         self._told_at = 0.0
         self._closed = False
         self._wake = threading.Event()
@@ -52,6 +54,11 @@ class NodeReporter:
     def engine_changed(self, engine: EngineState) -> None:
         self._engine = engine
         self._wake.set()
+
+    def images_changed(self, images: Sequence[Image]) -> None:
+        if images != self._images:
+            self._images = images
+            self._wake.set()
 
     def close(self) -> None:
         self._closed = True
@@ -70,7 +77,9 @@ class NodeReporter:
 
     def _look(self) -> None:
         machine = self._read()
-        status = self._made = node_status(machine, self._engine, version=self._version, before=self._made, now=time.time())
+        status = self._made = node_status(
+            machine, self._engine, version=self._version, before=self._made, now=time.time(), images=self._images
+        )
         if not self._registered:
             if self._connected is False:
                 return

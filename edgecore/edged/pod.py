@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,13 +17,17 @@ _HASHED = (
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One container that the pod asks for. ``hash`` tells whether a container that is there is this one (promise A2)."""
+    """One container that the pod asks for. ``hash`` tells whether a container that is there is this one (promise A2).
+
+    ``sidecar``: an init container that goes on running beside the others (``restartPolicy: Always``).
+    """
 
     name: str
     image: str
     pull_policy: str
     hash: str
     init: bool
+    sidecar: bool
     document: dict[str, Any] = field(repr=False, compare=False)
 
 
@@ -55,6 +59,14 @@ class PodPlan:
     def status(self) -> dict[str, Any]:
         """The status as the store last had it; may be old or empty."""
         return _mapping(self.document.get("status"))
+
+    def statuses(self, *, init: bool) -> list[dict[str, Any]]:
+        """Of that status those of the containers, or of the init containers."""
+        found = self.status.get("initContainerStatuses" if init else "containerStatuses")
+        return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+    def with_status(self, status: dict[str, Any]) -> PodPlan:
+        return replace(self, document={**self.document, "status": status})
 
     @property
     def wanted(self) -> tuple[Wanted, ...]:
@@ -106,7 +118,7 @@ def parse_time(value: object) -> float:
     """RFC 3339 text as epoch seconds, 0 where it is none."""
     try:
         return datetime.fromisoformat(str(value)).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
 
 
@@ -122,6 +134,7 @@ def _containers(spec: dict[str, Any], key: str) -> tuple[Wanted, ...]:
                 pull_policy=str(document.get("imagePullPolicy") or ""),
                 hash=_hash(document, spec),
                 init=key == "initContainers",
+                sidecar=key == "initContainers" and document.get("restartPolicy") == "Always",
                 document=document,
             )
         )

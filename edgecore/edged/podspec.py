@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from edgecore.containers import labels
 from edgecore.containers.model import ContainerSpec, Mount, Network, PortMapping, Resources, SandboxSpec, Security
+from edgecore.edged.devices import Devices
 from edgecore.edged.errors import ConfigProblem
 from edgecore.edged.expansion import expand
 from edgecore.edged.pod import PodPlan, Wanted
@@ -21,6 +22,8 @@ class NodeRules:
     missing: frozenset[str] = frozenset()
     cluster_dns: str = ""
     cluster_domain: str = ""
+    seccomp_directory: str = ""
+    devices: Devices = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ def container_spec(plan: PodPlan, wanted: Wanted, resolved: Resolved, rules: Nod
             (labels.CONTAINER, wanted.name),
             (labels.HASH, wanted.hash),
             (labels.RECORD, resolved.record),
+            (labels.RESTARTS, _restarts(plan, wanted)),
         ),
         entrypoint=_expanded(command, resolved.environment),
         arguments=_expanded(args, resolved.environment) if args else () if command else None,
@@ -57,7 +61,7 @@ def container_spec(plan: PodPlan, wanted: Wanted, resolved: Resolved, rules: Nod
         work_dir=str(document.get("workingDir") or ""),
         mounts=resolved.mounts,
         resources=_resources(document, rules),
-        security=_security(document, spec),
+        security=_security(document, spec, rules),
         terminal=bool(document.get("tty")),
         stdin=bool(document.get("stdin")),
         host_pid=bool(spec.get("hostPID")),
@@ -65,6 +69,12 @@ def container_spec(plan: PodPlan, wanted: Wanted, resolved: Resolved, rules: Nod
         network=None if plan.shared else network_of(plan, rules, address=resolved.address),
         sandbox=resolved.sandbox,
     )
+
+
+def _restarts(plan: PodPlan, wanted: Wanted) -> str:
+    if wanted.sidecar:
+        return "Always"
+    return "OnFailure" if wanted.init and plan.restart_policy != "Never" else plan.restart_policy
 
 
 def sandbox_spec(plan: PodPlan, rules: NodeRules) -> SandboxSpec:
@@ -97,8 +107,20 @@ def network_of(plan: PodPlan, rules: NodeRules, *, address: str = "") -> Network
         hosts=tuple(hosts),
         dns_servers=(*servers, *map(str, dns.get("nameservers") or [])),
         dns_searches=(*searches, *map(str, dns.get("searches") or [])),
+        dns_options=_dns_options(dns.get("options") or [], cluster=bool(searches)),
         address="" if plan.host_network else address,
     )
+
+
+def _dns_options(options: list[dict[str, Any]], *, cluster: bool) -> tuple[str, ...]:
+    """``ndots:5`` as in Kubernetes, unless the pod says otherwise: ``web.default.svc`` is to be looked for in the search domains first."""
+    usual = ["ndots:5"] if cluster and all(option.get("name") != "ndots" for option in options) else []
+    return (*usual, *(_dns_option(option) for option in options))
+
+
+def _dns_option(option: dict[str, Any]) -> str:
+    value = option.get("value")
+    return f"{option.get('name')}:{value}" if value not in (None, "") else str(option.get("name"))
 
 
 def _pod_labels(plan: PodPlan, rules: NodeRules) -> tuple[tuple[str, str], ...]:
@@ -143,7 +165,27 @@ def _resources(document: dict[str, Any], rules: NodeRules) -> Resources:
     )
 
 
-def _security(document: dict[str, Any], spec: dict[str, Any]) -> Security:
+def must_not_be_root(wanted: Wanted, plan: PodPlan) -> bool:
+    pod, own = plan.spec.get("securityContext") or {}, wanted.document.get("securityContext") or {}
+    return bool(own.get("runAsNonRoot", pod.get("runAsNonRoot")))
+
+
+def check_user(user: str, image_user: str) -> None:
+    """For a container that must not run as root.
+
+    Raises:
+        ConfigProblem: it would, or nobody can say; in a kubelet's words.
+    """
+    name = (user or image_user).partition(":")[0]
+    if name in ("", "0", "root"):
+        raise ConfigProblem(
+            "container has runAsNonRoot and image will run as root" if not user else "container's runAsUser breaks non-root policy"
+        )
+    if not name.isdigit():
+        raise ConfigProblem(f"container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root")
+
+
+def _security(document: dict[str, Any], spec: dict[str, Any], rules: NodeRules) -> Security:
     pod, own = spec.get("securityContext") or {}, document.get("securityContext") or {}
     user, group = own.get("runAsUser", pod.get("runAsUser")), own.get("runAsGroup", pod.get("runAsGroup"))
     capabilities = own.get("capabilities") or {}
@@ -158,4 +200,17 @@ def _security(document: dict[str, Any], spec: dict[str, Any]) -> Security:
         drop_capabilities=tuple(map(str, capabilities.get("drop") or [])),
         read_only_root=bool(own.get("readOnlyRootFilesystem")),
         no_new_privileges=own.get("allowPrivilegeEscalation") is False,
+        seccomp=_seccomp(own.get("seccompProfile") or pod.get("seccompProfile") or {}, rules),
     )
+
+
+def _seccomp(profile: dict[str, Any], rules: NodeRules) -> str:
+    kind = profile.get("type") or "RuntimeDefault"
+    if kind == "RuntimeDefault":
+        return ""
+    if kind == "Unconfined":
+        return "unconfined"
+    name = str(profile.get("localhostProfile") or "")
+    if kind != "Localhost" or not name or name.startswith("/") or ".." in name.split("/"):
+        raise ConfigProblem("securityContext.seccompProfile: expected RuntimeDefault, Unconfined, or Localhost with a relative path")
+    return f"{rules.seccomp_directory}/{name}"

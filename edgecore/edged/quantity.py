@@ -6,7 +6,7 @@ import math
 import re
 from fractions import Fraction
 
-_FORM = re.compile(r"^([+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30}))(?:([eE])([+-]?\d{1,2})|([numkMGTPE]|[KMGTPE]i)?)$")
+_FORM = re.compile(r"([+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30}))(?:([eE])([+-]?\d{1,2})|([numkMGTPE]|[KMGTPE]i)?)")
 _SUFFIXES = {
     "n": Fraction(1, 10**9),
     "u": Fraction(1, 10**6),
@@ -26,7 +26,7 @@ def quantity(value: object) -> Fraction:
     Raises:
         ValueError: not a quantity; the text says what was found.
     """
-    match = _FORM.match(str(value).strip())
+    match = _FORM.fullmatch(str(value).strip())
     if match is None or isinstance(value, bool):
         raise ValueError(f"expected a quantity such as 500m or 64Mi, got {str(value)[:40]!r}")
     number, exponent, power, suffix = match.groups()

@@ -6,7 +6,10 @@ What came before a container is written into its label when it is made, so count
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
 
 from edgecore.containers import labels
 from edgecore.containers.model import Container, State
@@ -16,8 +19,12 @@ LONGEST_DELAY = 300.0
 HEALTHY_AFTER = 600.0
 """A container that ran so long (seconds) begins with a clean slate."""
 
-LOST_EXIT_CODE = 255
+LOST_EXIT_CODE, LOST = 255, "Unknown"
 """Of a container that the engine no longer knows how it ended: the machine went down under it."""
+
+
+UNSEEN_EXIT_CODE, UNSEEN = 137, "ContainerStatusUnknown"
+"""Of a container that was gone when next looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +65,27 @@ def ended(container: Container) -> Ended | None:
     if container.state is State.ENDED:
         reason = "OOMKilled" if container.oom_killed else "Completed" if container.exit_code == 0 else "Error"
         return Ended(container.exit_code, reason, container.started, container.finished or container.started, container.id)
-    if container.state is State.CREATED and container.started > 0:
-        return Ended(LOST_EXIT_CODE, "Unknown", container.started, container.started, container.id)
+    if went_down(container):
+        return Ended(LOST_EXIT_CODE, LOST, container.started, container.started, container.id)
     return None
+
+
+def lost(statuses: Sequence[dict[str, Any]], name: str) -> Record | None:
+    """The record for the container that takes the place of one which only a status (core/v1 ContainerStatuses) remembers: its count goes
+    on, and how it ended is told as far as it is known. None: there never was one."""
+    status = _told(statuses, name)
+    return Record(int(status.get("restartCount") or 0) + 1, 0, _last_end(status)) if status else None
+
+
+def told_end(statuses: Sequence[dict[str, Any]], name: str) -> Ended | None:
+    """How a container ended whose end was told in a status: that stands when the container itself is gone."""
+    status = _told(statuses, name)
+    return _last_end(status) if status and (status.get("state") or {}).get("terminated") else None
+
+
+def went_down(container: Container) -> bool:
+    """Whether it ran when the machine went down."""
+    return container.state is State.CREATED and container.started > 0
 
 
 def should_run_again(policy: str, exit_code: int, *, init: bool = False) -> bool:
@@ -69,10 +94,10 @@ def should_run_again(policy: str, exit_code: int, *, init: bool = False) -> bool
     return policy != "Never" and not succeeded_for_good
 
 
-def due(record: Record, end: Ended) -> float:
-    """When it may run again (epoch seconds): at once after the first end, then 10 s doubling to 300 s."""
+def pause(record: Record, end: Ended) -> float:
+    """Seconds between its end and its next start: none after the first end, then 10 s doubling to 300 s."""
     failures = _failures(record, end)
-    return end.finished + (min(FIRST_DELAY * 2.0 ** (failures - 1), LONGEST_DELAY) if failures else 0.0)
+    return min(FIRST_DELAY * 2.0 ** min(failures - 1, 16), LONGEST_DELAY) if failures else 0.0
 
 
 def following(record: Record, end: Ended | None) -> Record:
@@ -83,4 +108,41 @@ def following(record: Record, end: Ended | None) -> Record:
 
 
 def _failures(record: Record, end: Ended) -> int:
-    return 0 if end.finished - end.started >= HEALTHY_AFTER else record.failures
+    went_down_with_machine = end.exit_code == LOST_EXIT_CODE and end.reason == LOST
+    return 0 if went_down_with_machine or end.finished - end.started >= HEALTHY_AFTER else record.failures
+
+
+def _told(statuses: Sequence[dict[str, Any]], name: str) -> dict[str, Any] | None:
+    return next((one for one in statuses if one.get("name") == name and one.get("containerID")), None)
+
+
+def _last_end(status: dict[str, Any]) -> Ended:
+    state, last = status.get("state") or {}, status.get("lastState") or {}
+    told = state.get("terminated") or ({} if state.get("running") else last.get("terminated")) or {}
+    id_ = str(told.get("containerID") or status["containerID"]).rpartition("//")[2]
+    if "exitCode" not in told:
+        return Ended(UNSEEN_EXIT_CODE, UNSEEN, 0.0, 0.0, id_)
+    return Ended(int(told["exitCode"]), str(told.get("reason", "")), _seconds(told.get("startedAt")), _seconds(told.get("finishedAt")), id_)
+
+
+def _seconds(text: object) -> float:
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except ValueError:
+        return 0.0
+
+
+class Ends:
+    """When each container ended, by a clock that nobody sets: the wall clock is asked once, when the end is first seen.
+
+    So a board that boots in 1970 does not wait until the year that its containers remember, and a clock that jumps ends no wait.
+    """
+
+    def __init__(self) -> None:
+        self._moments: dict[str, float] = {}
+
+    def look(self, observed: Iterable[Container], *, wall: float, running: float) -> Mapping[str, float]:
+        """Container id to when it ended, by the steady clock. ``wall``: epoch seconds now; ``running``: the steady clock now."""
+        ends = {container.id: end for container in observed if (end := ended(container)) is not None}
+        self._moments = {id_: self._moments.get(id_, running - max(0.0, wall - end.finished)) for id_, end in ends.items()}
+        return self._moments

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgecore import config
-
-_LEAST_PULL_LIMIT = 600.0
-"""Podman says nothing while it fetches one big layer, so "no progress" must be meant generously (seconds)."""
+from edgecore.edged.devices import Devices, read_devices
+from edgecore.edged.housekeeping import USUAL, DiskRules
 
 
 @dataclass(frozen=True, slots=True)
 class EdgedSettings:
-    """``pull_limit`` and ``status_every`` in seconds. ``node_address`` empty: that of the default route."""
+    """Seconds: ``pull_stall``, for which a layer may stand still, and ``status_every``. ``node_address`` empty: by the default route."""
 
     node: str
     root_directory: str
@@ -21,9 +20,13 @@ class EdgedSettings:
     node_address: str = ""
     register: bool = True
     status_every: float = 10.0
-    pull_limit: float = _LEAST_PULL_LIMIT
+    pull_stall: float = 60.0
     cluster_dns: str = ""
     cluster_domain: str = ""
+    disk: DiskRules = USUAL
+    devices: Devices = field(default_factory=dict)
+    static_pods: str = ""
+    """Folder of static pods; empty: none."""
 
 
 def settings_from(edged: config.Edged, *, version: str) -> EdgedSettings:
@@ -34,9 +37,12 @@ def settings_from(edged: config.Edged, *, version: str) -> EdgedSettings:
         node_address=edged.node_ip,
         register=edged.register_node,
         status_every=float(edged.node_status_update_frequency),
-        pull_limit=max(_LEAST_PULL_LIMIT, float(edged.image_pull_progress_deadline)),
+        pull_stall=float(edged.image_pull_progress_deadline),
         cluster_dns=edged.cluster_dns,
         cluster_domain=edged.cluster_domain,
+        disk=DiskRules(edged.image_gc_high_threshold, edged.image_gc_low_threshold),
+        devices=read_devices(edged.devices),
+        static_pods=edged.static_pod_path,
     )
 
 

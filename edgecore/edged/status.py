@@ -9,6 +9,7 @@ from typing import Any
 
 from edgecore.containers.model import Container, State
 from edgecore.edged import restarts
+from edgecore.edged.health import UNPROBED, Health
 from edgecore.edged.pod import PodPlan, Wanted
 from edgecore.edged.quantity import quantity
 from edgecore.edged.restarts import Ended
@@ -27,7 +28,7 @@ class Waiting:
 CREATING = Waiting("ContainerCreating")
 INITIALIZING = Waiting("PodInitializing")
 CRASH_LOOP = "CrashLoopBackOff"
-_GONE = Ended(137, "ContainerStatusUnknown", 0.0, 0.0, "")
+_GONE = Ended(restarts.UNSEEN_EXIT_CODE, restarts.UNSEEN, 0.0, 0.0, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +36,30 @@ class Sight:
     """What is known of a pod's containers at one moment.
 
     ``containers``: by name, those that exist. ``waiting``: by name, why one is not made (again). ``ends``: by name, how those ended that
-    are removed already. ``gone``: the pod is being deleted and none of its containers exists any more.
+    are removed already. ``gone``: the pod is being deleted and none of its containers exists any more. ``evicted``: why the node
+    took it down.
     """
 
     containers: Mapping[str, Container]
     waiting: Mapping[str, Waiting] = field(default_factory=dict)
     ends: Mapping[str, Ended] = field(default_factory=dict)
     gone: bool = False
+    evicted: str = ""
+    health: Health = UNPROBED
     warnings: tuple[str, ...] = ()
+
+
+def crash_loop(plan: PodPlan, name: str, pause: float) -> Waiting:
+    """In a kubelet's words, down to the form of the time: ``10s``, ``1m20s``, ``5m0s``."""
+    minutes, seconds = divmod(round(pause), 60)
+    text = f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
+    return Waiting(CRASH_LOOP, f"back-off {text} restarting failed container={name} pod={plan.name}_{plan.namespace}({plan.uid})")
 
 
 def pod_status(plan: PodPlan, sight: Sight, *, host_address: str, started: float, before: dict[str, Any], now: float) -> dict[str, Any]:
     """core/v1 PodStatus. ``before`` is the status last told: its transition times stand where nothing changed, its end is final."""
+    if before.get("phase") in ("Succeeded", "Failed") and not sight.containers and not sight.gone:
+        return dict(before)
     inits = [_container_status(plan, wanted, sight, begun=True) for wanted in plan.inits]
     initialized = _initialized(plan, sight)
     mains = [_container_status(plan, wanted, sight, begun=initialized) for wanted in plan.containers]
@@ -54,7 +67,7 @@ def pod_status(plan: PodPlan, sight: Sight, *, host_address: str, started: float
     address = host_address if plan.host_network else next((c.address for c in sight.containers.values() if c.address), "")
     status: dict[str, Any] = {
         "phase": phase,
-        "conditions": _conditions(phase, initialized, mains, plan, sight, before, now),
+        "conditions": _conditions(phase, initialized, [*inits, *mains], plan, sight, before, now),
         "hostIP": host_address,
         "startTime": timestamp(started),
         "containerStatuses": mains,
@@ -62,6 +75,8 @@ def pod_status(plan: PodPlan, sight: Sight, *, host_address: str, started: float
     }
     if plan.inits:
         status["initContainerStatuses"] = inits
+    if sight.evicted:
+        status |= {"phase": "Failed", "reason": "Evicted", "message": sight.evicted}
     if address and not sight.gone:
         status |= {"podIP": address, "podIPs": [{"ip": address}]}
     return status
@@ -88,10 +103,12 @@ def _container_status(plan: PodPlan, wanted: Wanted, sight: Sight, *, begun: boo
     container = sight.containers.get(wanted.name)
     record = restarts.record_of(container) if container else restarts.Record()
     end = restarts.ended(container) if container else sight.ends.get(wanted.name)
-    if end is None and container is None and sight.gone:
-        end = _GONE
+    lost = None
+    if end is None and container is None:
+        lost = None if sight.gone else restarts.lost(plan.statuses(init=wanted.init), wanted.name)
+        end = _GONE if sight.gone else _end_that_stands(plan, wanted, sight)
     waiting = sight.waiting.get(wanted.name)
-    last = record.last
+    last = lost.last if lost is not None and end is None else record.last
     running = container is not None and container.state is State.RUNNING
     if running and container is not None:
         state: dict[str, Any] = {"running": {"startedAt": timestamp(container.started)}}
@@ -100,18 +117,32 @@ def _container_status(plan: PodPlan, wanted: Wanted, sight: Sight, *, begun: boo
     else:
         state = {"waiting": _waiting(waiting or (CREATING if begun and not plan.inits else INITIALIZING))}
         last = end or last
-    ready = running or (wanted.init and end is not None and end.exit_code == 0)
+    started = running and wanted.name not in sight.health.unstarted
+    ready = started and wanted.name not in sight.health.unready
+    if wanted.init and not wanted.sidecar:
+        ready = end is not None and end.exit_code == 0
+    known = container.id if container else end.id if end else last.id if lost is not None and last is not None else ""
     return {
         "name": wanted.name,
         "state": state,
         "lastState": {"terminated": _terminated(last)} if last else {},
         "ready": ready,
-        "started": running,
-        "restartCount": record.restarts,
+        "started": started,
+        "restartCount": record.restarts if lost is None else lost.restarts - 1,
         "image": wanted.image,
         "imageID": container.image_id if container else "",
-        "containerID": f"{ENGINE_SCHEME}://{container.id}" if container else f"{ENGINE_SCHEME}://{end.id}" if end and end.id else "",
+        "containerID": f"{ENGINE_SCHEME}://{known}" if known else "",
     }
+
+
+def _end_that_stands(plan: PodPlan, wanted: Wanted, sight: Sight) -> Ended | None:
+    """Of a container that had done its part and is gone: it will not be made again."""
+    told = restarts.told_end(plan.statuses(init=wanted.init), wanted.name)
+    if told is None or wanted.sidecar:
+        return None
+    if wanted.init:
+        return told if told.exit_code == 0 and any(main.name in sight.containers for main in plan.containers) else None
+    return None if restarts.should_run_again(plan.restart_policy, told.exit_code) else told
 
 
 def _waiting(waiting: Waiting) -> dict[str, str]:
@@ -130,8 +161,16 @@ def _terminated(end: Ended) -> dict[str, Any]:
 def _initialized(plan: PodPlan, sight: Sight) -> bool:
     if any(wanted.name in sight.containers for wanted in plan.containers):
         return True
-    ends = [_end_of(wanted, sight) for wanted in plan.inits]
-    return all(end is not None and end.exit_code == 0 for end in ends)
+    return all(_has_done_its_part(wanted, sight) for wanted in plan.inits)
+
+
+def _has_done_its_part(wanted: Wanted, sight: Sight) -> bool:
+    """An init container that has succeeded, or a sidecar that has started."""
+    if wanted.sidecar:
+        found = sight.containers.get(wanted.name)
+        return found is not None and found.state is State.RUNNING and wanted.name not in sight.health.unstarted
+    end = _end_of(wanted, sight)
+    return end is not None and end.exit_code == 0
 
 
 def _end_of(wanted: Wanted, sight: Sight) -> Ended | None:
@@ -148,13 +187,15 @@ def _phase(
         succeeded = all(s["state"].get("terminated", {}).get("exitCode") == 0 for s in mains)
         return "Succeeded" if succeeded else "Failed"
     if not initialized:
-        failed = plan.restart_policy == "Never" and any((s["state"].get("terminated") or {}).get("exitCode") for s in inits)
+        failures = {s["name"] for s in inits if (s["state"].get("terminated") or {}).get("exitCode")}
+        failed = plan.restart_policy == "Never" and any(wanted.name in failures for wanted in plan.inits if not wanted.sidecar)
         return "Failed" if failed else "Pending"
     running = [s for s in mains if "running" in s["state"]]
     stopped = [s for s in mains if "terminated" in s["state"] or ("waiting" in s["state"] and s["lastState"])]
     if len(running) + len(stopped) < len(mains):
         return "Pending"
-    if running or plan.restart_policy == "Always" or plan.deleting:
+    sidecars = {wanted.name for wanted in plan.inits if wanted.sidecar}
+    if running or any("running" in s["state"] for s in inits if s["name"] in sidecars) or plan.restart_policy == "Always" or plan.deleting:
         return "Running"
     if any("waiting" in s["state"] for s in stopped):
         return "Running"
@@ -165,9 +206,10 @@ def _phase(
 
 
 def _conditions(
-    phase: str, initialized: bool, mains: list[dict[str, Any]], plan: PodPlan, sight: Sight, before: dict[str, Any], now: float
+    phase: str, initialized: bool, statuses: list[dict[str, Any]], plan: PodPlan, sight: Sight, before: dict[str, Any], now: float
 ) -> list[dict[str, Any]]:
-    unready = sorted(status["name"] for status in mains if not status["ready"])
+    lasting = {wanted.name for wanted in plan.wanted if wanted.sidecar or not wanted.init}
+    unready = sorted(status["name"] for status in statuses if not status["ready"] and status["name"] in lasting)
     over = phase in ("Succeeded", "Failed")
     reason = "PodCompleted" if over and phase == "Succeeded" else "PodFailed" if over else "ContainersNotReady"
     message = "" if over else f"containers with unready status: [{' '.join(unready)}]"
@@ -176,7 +218,11 @@ def _conditions(
     wanted = {
         "Initialized": (True, "", "")
         if initialized or phase == "Succeeded"
-        else (False, "ContainersNotInitialized", f"containers with incomplete status: [{' '.join(w.name for w in plan.inits)}]"),
+        else (
+            False,
+            "ContainersNotInitialized",
+            f"containers with incomplete status: [{' '.join(w.name for w in plan.inits if not _has_done_its_part(w, sight))}]",
+        ),
         "Ready": ready,
         "ContainersReady": ready,
         "PodScheduled": (True, "", ""),

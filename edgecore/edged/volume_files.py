@@ -10,10 +10,11 @@ import hashlib
 import os
 import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 from edgecore.edged.errors import VolumeProblem
-from edgecore.edged.volumes import Empty, Files, Host, Volume
+from edgecore.edged.volumes import Claim, Empty, Files, Host
 
 _DATA = "..data"
 _MADE_IF_MISSING = ("", "DirectoryOrCreate")
@@ -49,7 +50,25 @@ class VolumeFiles:
         self._root = root / "pods"
         self._memory = memory / "pods" if memory is not None else None
 
-    def prepare(self, uid: str, volume: Volume) -> Path:
+    def open_claim(self, place: Path, volume: Claim) -> None:
+        """A claim's volume that was just made: for the pod's group, or for every user as a directory of the pod's own would be."""
+        try:
+            _open_to_group(place, volume.group)
+        except OSError as exc:
+            raise VolumeProblem(f'MountVolume.SetUp failed for volume "{volume.name}" : {exc}') from exc
+
+    def device(self, path: str) -> Path:
+        """A device of the node, where links lead to it."""
+        try:
+            real = Path(path).resolve(strict=True)
+            mode = real.stat().st_mode
+        except OSError as exc:
+            raise VolumeProblem(f"device {path} is not there") from exc
+        if not stat.S_ISCHR(mode) and not stat.S_ISBLK(mode):
+            raise VolumeProblem(f"{path} is no device")
+        return real
+
+    def prepare(self, uid: str, volume: Files | Empty | Host) -> Path:
         """Bring one volume up to date and say where it is."""
         try:
             if isinstance(volume, Host):
@@ -59,7 +78,9 @@ class VolumeFiles:
             if isinstance(volume, Files):
                 _swap_in(place, volume)
             else:
-                _open_to_group(place, volume)
+                if volume.in_memory and volume.size is not None:
+                    _limit_memory(place, volume.size)
+                _open_to_group(place, volume.group)
             return place
         except OSError as exc:
             raise VolumeProblem(f'MountVolume.SetUp failed for volume "{volume.name}" : {exc}') from exc
@@ -76,9 +97,21 @@ class VolumeFiles:
             raise VolumeProblem(f"subPath {sub_path!r}: {exc}") from exc
         return real
 
+    def used(self, uid: str, volume: str = "") -> int:
+        """Bytes that a volume of the pod's own takes on disk; without a name all of them."""
+        total = 0
+        for directory, _, files in os.walk(self._root / uid / "volumes" / volume):
+            for name in files:
+                try:
+                    total += os.lstat(os.path.join(directory, name)).st_blocks * 512
+                except OSError:
+                    continue
+        return total
+
     def forget(self, uid: str) -> None:
         """Remove everything of a pod."""
         for root in self._roots():
+            _unmount_all(root / uid / "volumes")
             shutil.rmtree(root / uid, ignore_errors=True)
 
     def known(self) -> set[str]:
@@ -147,9 +180,28 @@ def _link_names(place: Path, names: set[str]) -> None:
             (place / name).symlink_to(f"{_DATA}/{name}")
 
 
-def _open_to_group(place: Path, volume: Empty) -> None:
-    if volume.group is not None:
-        os.chown(place, -1, volume.group)
+def _limit_memory(place: Path, size: int) -> None:
+    """A tmpfs of its own that holds ``size`` bytes. One that is mounted already stays: containers look into it."""
+    if os.path.ismount(place):
+        return
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size},nosuid,nodev", "bramble", str(place)], capture_output=True, timeout=30, check=False
+    )
+    if done.returncode:
+        raise OSError(done.stderr.decode(errors="replace").strip() or f"mount ended with code {done.returncode}")
+
+
+def _unmount_all(volumes: Path) -> None:
+    if not volumes.is_dir():
+        return
+    for entry in os.scandir(volumes):
+        if os.path.ismount(entry.path):
+            subprocess.run(["umount", "-l", entry.path], capture_output=True, timeout=30, check=False)
+
+
+def _open_to_group(place: Path, group: int | None) -> None:
+    if group is not None:
+        os.chown(place, -1, group)
         place.chmod(0o2777)
     else:
         place.chmod(0o777)

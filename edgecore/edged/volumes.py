@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,10 @@ from edgecore.edged.errors import ConfigProblem, VolumeProblem
 from edgecore.edged.expansion import expand
 from edgecore.edged.fields import Surroundings, field_value, resource_value
 from edgecore.edged.pod import PodPlan
+from edgecore.edged.quantity import whole
 from edgecore.edged.sources import CONFIGMAP, SECRET, Documents, Source, content, volume_sources
 
+_CLAIM = re.compile(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")
 DEFAULT_MODE = 0o644
 API_ACCESS_PREFIX = "kube-api-access-"
 """Volumes that an API server adds to every pod so that it can call back. There is no such API on a board: they are left out."""
@@ -40,6 +43,18 @@ class Empty:
     name: str
     in_memory: bool = False
     group: int | None = None
+    size: int | None = None
+    """Bytes that it may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Storage that outlives the pod: a volume that the engine keeps under the claim's name."""
+
+    name: str
+    claim: str
+    read_only: bool = False
+    group: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +66,10 @@ class Host:
     kind: str
 
 
-Volume = Files | Empty | Host
+DEVICES = ("CharDevice", "BlockDevice")
+"""Kinds of hostPath that a container gets as devices, with the right to use them."""
+
+Volume = Files | Empty | Claim | Host
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +124,11 @@ def _volume(entry: dict[str, Any], plan: PodPlan, documents: Documents, around: 
         raise VolumeProblem(f"volume {name!r}: the name is not usable")
     group = (plan.spec.get("securityContext") or {}).get("fsGroup")
     if (empty := entry.get("emptyDir")) is not None:
-        return Empty(name, in_memory=empty.get("medium") == "Memory", group=group)
+        return Empty(name, in_memory=empty.get("medium") == "Memory", group=group, size=_size(empty, name))
+    if (claim := entry.get("persistentVolumeClaim")) is not None:
+        if not _CLAIM.match(str(claim.get("claimName", ""))):
+            raise VolumeProblem(f"volume {name}: persistentVolumeClaim.claimName: expected the name of a claim")
+        return Claim(name, str(claim["claimName"]), bool(claim.get("readOnly")), group)
     if (host := entry.get("hostPath")) is not None:
         path = str(host.get("path", ""))
         if not path.startswith("/") or ".." in path.split("/"):
@@ -116,6 +138,13 @@ def _volume(entry: dict[str, Any], plan: PodPlan, documents: Documents, around: 
         kinds = ", ".join(sorted(key for key in entry if key != "name")) or "none"
         raise VolumeProblem(f"volume {name}: kind {kinds} is not supported on this node")
     return _files(name, entry, plan, documents, around, group)
+
+
+def _size(empty: dict[str, Any], name: str) -> int | None:
+    try:
+        return whole(empty["sizeLimit"]) if empty.get("sizeLimit") else None
+    except ValueError as exc:
+        raise VolumeProblem(f"volume {name}: emptyDir.sizeLimit: {exc}") from exc
 
 
 def _files(name: str, entry: dict[str, Any], plan: PodPlan, documents: Documents, around: Surroundings, group: int | None) -> Files:

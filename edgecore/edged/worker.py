@@ -9,14 +9,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from edgecore.containers.model import Container, State
-from edgecore.containers.runtime import Runtime
 from edgecore.edged import restarts
+from edgecore.edged.generations import current
+from edgecore.edged.health import Health
 from edgecore.edged.maker import RETRY, ContainerMaker
+from edgecore.edged.naming import Presence
 from edgecore.edged.pod import PodPlan, started_at
 from edgecore.edged.ports import Workshop
-from edgecore.edged.reconcile import Decision, Make, MakeSandbox, Remove, RemoveSandbox, current, decide, tear_down
+from edgecore.edged.reconcile import Decision, Make, MakeSandbox, Remove, RemoveSandbox, Stop, decide, tear_down
 from edgecore.edged.sources import Source
-from edgecore.edged.status import CRASH_LOOP, Sight, Waiting, pod_status
+from edgecore.edged.status import Sight, Waiting, crash_loop, pod_status
+from edgecore.edged.stopping import Stopper
+from edgecore.edgemesh.serving import resident_of
 from edgecore.errors import Busy, EngineError, EngineUnreachable, NoAnswer, StoreError
 
 logger = logging.getLogger(__name__)
@@ -24,6 +28,7 @@ logger = logging.getLogger(__name__)
 Fingerprint = frozenset[tuple[str, State]]
 
 ORPHAN_GRACE = 10.0
+_EVICTION_GRACE = 10.0
 _AGAIN_SOON = 2.0
 
 
@@ -38,14 +43,20 @@ class PodWorker:
         self._wake = threading.Event()
         self._closed = False
         self._plan: PodPlan | None = None
+        self._last_plan: PodPlan | None = None
         self._grace = ORPHAN_GRACE
         self._changed: set[Source] = set()
-        self._maker = ContainerMaker(shop, self.wake)
+        self._stopper = Stopper(shop)
+        self._maker = ContainerMaker(shop, self.wake, self._stopper, self._is_to_go)
         self._looked: dict[tuple[str, State], Container] = {}
         self._ends: dict[str, restarts.Ended] = {}
+        self._ended_at = restarts.Ends()
         self._started = 0.0
         self._told: dict[str, Any] = {}
+        self._status: dict[str, Any] = {}
+        self._served_as: dict[str, Any] | None = None
         self._warned = False
+        self._eviction = ""
         self.finished = False
         self.seen: Fingerprint | None = None
         self._thread = threading.Thread(target=self._run, name=f"pod-{uid[:8]}", daemon=True)
@@ -59,13 +70,21 @@ class PodWorker:
             if self.finished:
                 return False
             self._plan = plan
+            if plan is not None and not self._status:
+                self._status = plan.status
             if plan is not None:
-                self._grace = plan.grace
+                self._grace, self._last_plan = plan.grace, plan
             self._maker.forget_tries()
         self._wake.set()
+        self._shop.told()
         return True
 
     def wake(self) -> None:
+        self._wake.set()
+
+    def try_again(self) -> None:
+        """Something changed that this pod may wait for."""
+        self._maker.forget_tries()
         self._wake.set()
 
     def config_changed(self, namespace: str, source: Source) -> None:
@@ -73,6 +92,39 @@ class PodWorker:
             if self._plan is None or self._plan.namespace != namespace:
                 return
             self._changed.add(source)
+        self._wake.set()
+
+    def plan(self) -> PodPlan | None:
+        return self._plan
+
+    def images(self) -> list[str]:
+        """Names that the pod's containers need."""
+        plan = self._plan
+        return [wanted.image for wanted in plan.wanted] if plan is not None else []
+
+    def presence(self) -> Presence:
+        """What Services see of the pod; a pod that is to go gets no more traffic."""
+        plan, status, looked = self._plan, self._served_as, self._looked
+        pids = tuple(container.pid for container in looked.values() if container.pid and container.state is State.RUNNING)
+        if plan is None:
+            plan = self._last_plan
+            going, status = True, status or {}
+        else:
+            going = plan.deleting or bool(self._eviction)
+        if plan is None or status is None:
+            return Presence(None, pids)
+        return Presence(resident_of(plan.document, status, going=going), pids)
+
+    def may_be_evicted(self) -> bool:
+        return any(state is State.RUNNING for _, state in self.seen or ()) and not self._eviction
+
+    def evict(self, why: str) -> None:
+        """The node cannot bear the pod any more: it ends as Failed, and whoever made it makes another one elsewhere."""
+        with self._lock:
+            if self._eviction or self._plan is None or self._plan.deleting:
+                return
+            self._eviction = why
+        logger.warning("pod %s is evicted: %s", self.uid, why)
         self._wake.set()
 
     def close(self) -> None:
@@ -115,8 +167,8 @@ class PodWorker:
     def _sync(self) -> float | None:
         """One look and what follows from it. Seconds until the next one (None: until woken), negative: the pod is no more."""
         with self._lock:
-            plan, changed = self._plan, self._changed
-            self._changed = set()
+            plan = self._plan.with_status(self._status) if self._plan is not None else None
+            changed, self._changed = self._changed, set()
         if plan is None:
             return self._remove_everything()
         for source in changed:
@@ -127,6 +179,8 @@ class PodWorker:
             self._maker.address = "" if plan.host_network or plan.shared else str(plan.status.get("podIP") or "")
         if plan.deleting:
             return self._end(plan, observed)
+        if self._eviction and plan.status.get("phase") not in ("Succeeded", "Failed"):
+            return self._leave(plan, observed)
         return self._keep(plan, observed)
 
     def _keep(self, plan: PodPlan, observed: list[Container]) -> float | None:
@@ -135,23 +189,49 @@ class PodWorker:
         self._maker.sandbox = next((sandbox.id for sandbox in sandboxes if sandbox.ready), "")
         if self._maker.sandbox and not self._maker.address:
             self._maker.address = self._shop.runtime().sandbox_address(self._maker.sandbox)
-        decision = decide(plan, observed, sandboxes, self._shop.clock())
+        health = self._ask_probes(plan, observed)
+        now = self._shop.steady()
+        ends = self._ended_at.look(observed, wall=self._shop.clock(), running=now)
+        decision = decide(plan, observed, sandboxes, now, ends=ends, health=health)
         self._maker.refresh_volumes(plan)
         if decision.actions:
             self._perform(plan, decision)
             observed = self._observe()
             self._remember_network(plan, observed)
-        self._tell(plan, Sight(current(observed), self._waiting(plan, decision), warnings=self._warnings(plan)))
-        return self._pause(decision)
+            health = self._ask_probes(plan, observed)
+        self._tell(plan, Sight(current(observed, plan.status), self._waiting(plan, decision), warnings=self._warnings(plan), health=health))
+        return 0.0 if decision.leads_on and not self._maker.waiting else self._pause(decision)
+
+    def _ask_probes(self, plan: PodPlan, observed: Sequence[Container]) -> Health:
+        """What probes have found out so far, about the containers that are there now."""
+        address = self._shop.around().host_address if plan.host_network else self._maker.address
+        prober = self._shop.prober
+        prober.watch(plan, current(observed, plan.status), address, age=self._age, wake=self.wake, complain=self._complain)
+        return prober.health(self.uid)
+
+    def _age(self, moment: float) -> float:
+        return max(0.0, self._shop.clock() - moment)
+
+    def _complain(self, container: str, text: str) -> None:
+        plan = self._last_plan
+        if plan is not None:
+            self._shop.events.about_pod(plan, "Unhealthy", text, container=container, warning=True)
+
+    def _is_to_go(self) -> bool:
+        plan = self._plan
+        return self._closed or plan is None or plan.deleting
 
     def _perform(self, plan: PodPlan, decision: Decision) -> None:
         runtime = self._shop.runtime()
         for action in decision.actions:
             if isinstance(action, Make):
                 self._maker.make(plan, action)
+            elif isinstance(action, Stop):
+                logger.info("pod %s/%s: container %s is ended: %s", plan.namespace, plan.name, action.wanted.name, action.why)
+                self._stopper.stop(plan, action.container, plan.grace if action.grace is None else action.grace, why=action.why)
             elif isinstance(action, Remove):
                 if action.container.state is State.RUNNING:
-                    runtime.stop(action.container.id, plan.grace)
+                    self._stopper.stop(plan, action.container, plan.grace)
                 runtime.remove(action.container.id)
             elif isinstance(action, RemoveSandbox):
                 runtime.remove_sandbox(action.sandbox.id)
@@ -160,20 +240,30 @@ class PodWorker:
 
     def _end(self, plan: PodPlan, observed: list[Container]) -> float | None:
         """The pod is being deleted: the cloud hears of its end only when its containers are really gone (bug E6)."""
+        self._shop.prober.forget(self.uid)
         self._tear_down(observed)
         self._tell(plan, Sight({}, ends=self._ends, gone=True))
+        return None
+
+    def _leave(self, plan: PodPlan, observed: list[Container]) -> float | None:
+        """Evicted: told when its containers are gone, so that what it held is really free."""
+        self._shop.prober.forget(self.uid)
+        self._shop.events.about_pod(plan, "Evicted", self._eviction, warning=True)
+        self._tear_down(observed, most=_EVICTION_GRACE)
+        self._tell(plan, Sight({}, ends=self._ends, gone=True, evicted=self._eviction))
         return None
 
     def _remove_everything(self) -> float:
         self._tear_down(self._observe())
         self._shop.files.forget(self.uid)
         self._shop.pulls.forget_asker(self.uid)
+        self._shop.prober.forget(self.uid)
         return -1.0
 
-    def _tear_down(self, observed: Sequence[Container]) -> None:
+    def _tear_down(self, observed: Sequence[Container], *, most: float = float("inf")) -> None:
         runtime = self._shop.runtime()
-        _stop_all(runtime, [c for c in observed if c.state is State.RUNNING], self._grace)
-        for name, container in current(observed).items():
+        self._stopper.stop_all(self._last_plan, [c for c in observed if c.state is State.RUNNING], min(self._grace, most))
+        for name, container in current(observed, self._status).items():
             end = restarts.ended(runtime.look(container.id) or container)
             if end is not None:
                 self._ends[name] = end
@@ -202,10 +292,10 @@ class PodWorker:
             self._maker.address = address
 
     def _waiting(self, plan: PodPlan, decision: Decision) -> dict[str, Waiting]:
-        crashed = {
-            name: Waiting(CRASH_LOOP, f"back-off restarting failed container={name} pod={plan.name}_{plan.namespace}({plan.uid})")
-            for name in decision.waits
-        }
+        crashed = {name: crash_loop(plan, name, pause) for name, pause in decision.pauses.items()}
+        for name in crashed:
+            text = f"Back-off restarting failed container {name} in pod {plan.name}_{plan.namespace}({plan.uid})"
+            self._shop.events.about_pod(plan, "BackOff", text, container=name, warning=True)
         return crashed | self._maker.waiting
 
     def _warnings(self, plan: PodPlan) -> tuple[str, ...]:
@@ -223,36 +313,18 @@ class PodWorker:
             sight,
             host_address=self._shop.around().host_address,
             started=self._started,
-            before=self._told or plan.status,
+            before=plan.status,
             now=self._shop.clock(),
         )
+        if status != self._served_as:
+            self._served_as = status
+            self._shop.told()
         if status != self._told:
             self._shop.meta.report_pod_status(plan.namespace, plan.name, plan.uid, status)
-            self._told = status
+            self._told = self._status = status
 
     def _pause(self, decision: Decision) -> float | None:
-        times = [at - time.monotonic() for at in self._maker.retry_at.values()]
+        times = [at - time.monotonic() for at in (*self._maker.retry_at.values(), *self._maker.look_at)]
         if decision.wake_at is not None:
-            times.append(decision.wake_at - self._shop.clock())
+            times.append(decision.wake_at - self._shop.steady())
         return max(0.05, min(times)) if times else None
-
-
-def _stop_all(runtime: Runtime, containers: Sequence[Container], grace: float) -> None:
-    """All at once, so that the grace of one does not begin after that of another. The first error is raised after all have ended."""
-    errors: list[EngineError] = []
-
-    def stop(container: Container) -> None:
-        try:
-            runtime.stop(container.id, grace)
-        except EngineError as exc:
-            errors.append(exc)
-
-    others = [threading.Thread(target=stop, args=(container,), name="stop", daemon=True) for container in containers[1:]]
-    for thread in others:
-        thread.start()
-    for container in containers[:1]:
-        stop(container)
-    for thread in others:
-        thread.join()
-    if errors:
-        raise errors[0]

@@ -13,9 +13,10 @@ class Questions:
     def add(self, question: Message, now: float) -> None:
         self._asked[question.id] = (question, now + self._timeout)
 
-    def settle(self, msg_id: str) -> bool:
-        """Whether somebody still waits for the answer to ``msg_id``; from now on nobody does."""
-        return self._asked.pop(msg_id, None) is not None
+    def settle(self, msg_id: str) -> Message | None:
+        """The question ``msg_id`` where somebody still waits for its answer; from now on nobody does."""
+        asked = self._asked.pop(msg_id, None)
+        return asked[0] if asked else None
 
     def all(self) -> list[Message]:
         return [question for question, _ in self._asked.values()]

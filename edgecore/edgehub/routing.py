@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from viaduct import acknowledgements
 from viaduct.message import Message, is_acknowledgement
 from viaduct.vocabulary import WIRE_GROUP_TO_EDGE_GROUP, Group, Operation, ResourceType
 
@@ -48,7 +49,7 @@ def edge_group(message: Message) -> str | None:
 
 def is_answer(message: Message) -> bool:
     """Whether EdgeHub must look whose wait it ends before any module sees it."""
-    return is_acknowledgement(message)
+    return is_acknowledgement(message) or acknowledgements.names_many(message)
 
 
 def refusal(message: Message) -> Refusal | None:

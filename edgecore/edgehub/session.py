@@ -18,10 +18,12 @@ from edgecore.beehive.mailbox import Mailbox
 from edgecore.beehive.switchboard import Switchboard
 from edgecore.cloudlink import CloudLink
 from edgecore.edgehub import routing
+from edgecore.edgehub.counts import HubCounts
+from edgecore.edgehub.pulse import Signs
 from edgecore.errors import Busy, LinkError, LinkRefused
 from viaduct.codec import decode
 from viaduct.errors import MalformedMessage
-from viaduct.handshake import Mode, choose_mode
+from viaduct.handshake import Mode, choose_mode, ping_interval
 from viaduct.message import Message
 
 logger = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ LONGEST_DELAY_REFUSED = 60.0
 STEADY_AFTER = 5.0
 """A link that lived so long (seconds) lets the next delays begin small again."""
 
+_PING = ("", "")
 _LEAST_SHARE = 0.2
 _ROOM_TIMEOUT = 10.0
 _SAY_AGAIN = 600
@@ -43,8 +46,11 @@ _SAY_AGAIN = 600
 
 @dataclass(frozen=True, slots=True)
 class LinkUp:
+    """``ping``: the agreed seconds between two pings of an idle link; None: the cloud wants keepalives."""
+
     session: Session
     mode: Mode
+    ping: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +82,32 @@ class Session:
         self._link = link
         self._tell_written = tell_written
         self._outgoing: queue.SimpleQueue[tuple[str, str] | None] = queue.SimpleQueue()
+        self._written = time.monotonic()
+        self._pinged = 0.0
         self._writer = threading.Thread(target=self._write, name="hub-writer", daemon=True)
         self.opened = threading.Event()
         self.closed = False
+        self.why = ""
         self._writer.start()
 
     def send(self, text: str, msg_id: str = "") -> None:
         """Queue for the writer. What goes in is bounded by the windows of both ends."""
         self._outgoing.put((text, msg_id))
 
-    def close(self) -> None:
+    def ping(self) -> None:
+        self._outgoing.put(_PING)
+
+    @property
+    def signs(self) -> Signs:
+        """A ping that still waits in the kernel, behind what else was said, counts as written now; TCP ends a link that takes nothing."""
+        heard = self._link.heard_at
+        if self._pinged > heard and not self._link.drained:
+            self._pinged = time.monotonic()
+        return Signs(self._written, self._pinged, heard)
+
+    def close(self, why: str = "") -> None:
+        """``why``: said instead of how the reader learns of it."""
+        self.why = self.why or why
         self.closed = True
         self.opened.set()
         self._outgoing.put(None)
@@ -96,9 +118,9 @@ class Session:
 
     def _write(self) -> None:
         while (item := self._outgoing.get()) is not None:
-            text, msg_id = item
+            msg_id = item[1]
             try:
-                self._link.send_text(text)
+                self._write_one(item)
             except LinkError as exc:
                 logger.debug("%s", exc)
                 self._link.close()
@@ -106,11 +128,20 @@ class Session:
             if msg_id and self._tell_written is not None:
                 self._tell_written(self, msg_id)
 
+    def _write_one(self, item: tuple[str, str]) -> None:
+        if item is _PING:
+            self._link.ping()
+            self._pinged = time.monotonic()
+        else:
+            self._link.send_text(item[0])
+        self._written = time.monotonic()
+
 
 class Dialer:
     """Keeps a connection as long as it runs, and tells EdgeHub's mailbox."""
 
-    def __init__(self, dial: Callable[[], CloudLink], switchboard: Switchboard, hub: Mailbox) -> None:
+    def __init__(self, dial: Callable[[], CloudLink], switchboard: Switchboard, hub: Mailbox, counts: HubCounts) -> None:
+        self._counts = counts
         self._dial = dial
         self._switchboard = switchboard
         self._hub = hub
@@ -119,7 +150,6 @@ class Dialer:
         self._said = ""
         self._said_at = 0
         self._thread = threading.Thread(target=self._run, name="hub-reader", daemon=True)
-        self.refused_frames = 0
 
     def start(self) -> None:
         self._thread.start()
@@ -167,12 +197,12 @@ class Dialer:
         self._session = session
         reason = "closed here"
         try:
-            self._tell(LinkUp(session, mode))
+            self._tell(LinkUp(session, mode, _agreed_ping(link, mode)))
             session.opened.wait()
             while not self._stopping.is_set():
                 self._take(session, session.receive())
         except LinkError as exc:
-            reason = str(exc)
+            reason = session.why or str(exc)
         except Exception as exc:
             reason = f"{type(exc).__name__}: {exc}"
             logger.exception("reading from the cloud failed")
@@ -194,7 +224,7 @@ class Dialer:
         try:
             message = decode(frame)
         except MalformedMessage as exc:
-            self.refused_frames += 1
+            self._counts.refused_frames += 1
             logger.warning("the cloud sent what is not a message: %s", exc)
             return
         if routing.is_answer(message):
@@ -215,3 +245,11 @@ class Dialer:
                 self._switchboard.send_from_rim(name, message, timeout=_ROOM_TIMEOUT)
             except Busy as exc:
                 logger.warning("%s %s was not taken: %s", message.route.operation, message.route.resource, exc)
+
+
+def _agreed_ping(link: CloudLink, mode: Mode) -> int | None:
+    try:
+        return ping_interval(link.headers) if mode is Mode.LEDGER else None
+    except ValueError as exc:
+        logger.warning("the cloud's answer: %s; keepalives are sent instead", exc)
+        return None

@@ -10,9 +10,11 @@ import itertools
 from dataclasses import dataclass
 from typing import Protocol
 
+from edgecore.edgehub.backlog import Backlog, Pace
 from viaduct.delivery import Delivery, Timing
 from viaduct.message import Header, Message, Route
 
+_NO_RANK = -1
 _FIRST_PAUSE = 2.0
 _LONGEST_PAUSE = 60.0
 
@@ -32,8 +34,17 @@ class Row(Protocol):
     def text(self) -> str: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Event:
+    id: int
+    lane: str
+    msg_id: str
+    text: str
+
+
 @dataclass(slots=True)
 class _Slot:
+    rank: int
     lane: str
     key: str | None
     row_ids: list[int]
@@ -43,40 +54,57 @@ class _Slot:
 
 
 class Upward:
-    """One connection's worth: made anew at each connect, when everything owed is offered again."""
+    """One connection's worth: made anew at each connect, when everything owed is offered again.
 
-    def __init__(self, timing: Timing) -> None:
-        self._delivery = Delivery(timing)
+    Each rank of states has a delivery of its own, so that no rank waits for another; events share one, behind the backlog.
+    """
+
+    def __init__(self, timing: Timing, pace: Pace | None = None) -> None:
+        self._timing = timing
+        self._states: dict[int, Delivery] = {}
+        self._events = Delivery(timing)
+        self._backlog: Backlog[_Event] = Backlog(pace or Pace())
         self._slots: dict[str, _Slot] = {}
         self._replaceable: dict[str, str] = {}
         self._flying: dict[str, str] = {}
         self._numbers = itertools.count()
 
     @property
-    def waiting(self) -> int:
-        return self._delivery.waiting
+    def in_flight(self) -> int:
+        return len(self._flying)
 
     @property
     def resent(self) -> int:
-        return self._delivery.resent
+        return self._events.resent + sum(delivery.resent for delivery in self._states.values())
 
-    def offer(self, row: Row) -> None:
-        """A row of the outbox."""
-        self._place(row.lane, row.key, [row.id], row.msg_id, row.text)
+    def waiting(self, rank: int) -> int:
+        """What of ``rank`` is here and not yet on its way."""
+        states = self._states.get(rank)
+        return self._backlog.waiting(rank) + (states.waiting if states is not None else 0)
 
-    def offer_state(self, key: str, msg_id: str, text: str) -> None:
+    def offer(self, rank: int, row: Row) -> None:
+        """A row of the outbox; lower ranks go first."""
+        if row.key is None:
+            self._backlog.add(rank, _Event(row.id, row.lane, row.msg_id, row.text))
+        else:
+            self._place(rank, row.lane, row.key, [row.id], row.msg_id, row.text)
+
+    def offer_state(self, rank: int, key: str, msg_id: str, text: str) -> None:
         """A state that is in no table: the newest of ``key`` counts."""
-        self._place(key, key, [], msg_id, text)
+        self._place(rank, key, key, [], msg_id, text)
 
     def due(self, now: float) -> list[tuple[str, str]]:
-        """(msg_id, text) of what to send now."""
+        """(msg_id, text) of what to send now, states before events."""
+        for event in self._backlog.take(now):
+            self._offer(self._events, _Slot(_NO_RANK, event.lane, None, [event.id], event.msg_id, event.text))
         sent = []
-        for message in self._delivery.due(now):
-            slot = self._slots[message.id]
-            if slot.key is not None and self._replaceable.get(slot.key) == message.id:
-                del self._replaceable[slot.key]
-            self._flying[slot.msg_id] = message.id
-            sent.append((slot.msg_id, slot.text))
+        for delivery in (*(self._states[rank] for rank in sorted(self._states)), self._events):
+            for message in delivery.due(now):
+                slot = self._slots[message.id]
+                if slot.key is not None and self._replaceable.get(slot.key) == message.id:
+                    del self._replaceable[slot.key]
+                self._flying[slot.msg_id] = message.id
+                sent.append((slot.msg_id, slot.text))
         return sent
 
     def knows(self, msg_id: str) -> bool:
@@ -87,8 +115,11 @@ class Upward:
         name = self._flying.pop(msg_id, None)
         if name is None:
             return []
-        self._delivery.acknowledged(name, now)
-        return self._slots.pop(name).row_ids
+        slot = self._slots.pop(name)
+        self._delivery_of(slot).acknowledged(name, now)
+        if slot.key is None:
+            self._backlog.settled(slot.lane)
+        return slot.row_ids
 
     def put_off(self, msg_id: str, now: float) -> float:
         """The cloud cannot take ``msg_id`` now: again after a pause (returned, seconds) that grows with each refusal."""
@@ -98,20 +129,30 @@ class Upward:
         slot = self._slots[name]
         pause: float = min(_FIRST_PAUSE * 2.0 ** min(slot.refusals, 16), _LONGEST_PAUSE)
         slot.refusals += 1
-        self._delivery.put_off(name, now, pause)
+        self._delivery_of(slot).put_off(name, now, pause)
+        if slot.key is None:
+            self._backlog.put_off(slot.lane)
         return pause
 
     def next_time(self) -> float | None:
-        return self._delivery.next_time()
+        times = [self._events.next_time(), self._backlog.next_time(), *(delivery.next_time() for delivery in self._states.values())]
+        return min((when for when in times if when is not None), default=None)
 
-    def _place(self, lane: str, key: str | None, row_ids: list[int], msg_id: str, text: str) -> None:
-        waiting = self._replaceable.get(key) if key is not None else None
+    def _place(self, rank: int, lane: str, key: str, row_ids: list[int], msg_id: str, text: str) -> None:
+        waiting = self._replaceable.get(key)
         if waiting is not None:
             slot = self._slots[waiting]
             slot.row_ids, slot.msg_id, slot.text = row_ids, msg_id, text
             return
+        if rank not in self._states:
+            self._states[rank] = Delivery(self._timing)
+        self._replaceable[key] = self._offer(self._states[rank], _Slot(rank, lane, key, row_ids, msg_id, text))
+
+    def _offer(self, delivery: Delivery, slot: _Slot) -> str:
         name = str(next(self._numbers))
-        self._slots[name] = _Slot(lane, key, row_ids, msg_id, text)
-        if key is not None:
-            self._replaceable[key] = name
-        self._delivery.offer(lane, Message(Header(name, 0), Route()), replaces=False)
+        self._slots[name] = slot
+        delivery.offer(slot.lane, Message(Header(name, 0), Route()), replaces=False)
+        return name
+
+    def _delivery_of(self, slot: _Slot) -> Delivery:
+        return self._events if slot.key is None else self._states[slot.rank]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from edgecore.beehive.backoff import Backoff
 from edgecore.beehive.letters import Publish
 from edgecore.errors import BrokerError
-from edgecore.eventbus import packets
-from edgecore.eventbus.broker import BrokerAddress, BrokerConnection, client_id
-from edgecore.eventbus.packets import Delivered, Received, Settled, Subscribed
+from edgecore.eventbus import sweep
+from edgecore.eventbus.broker import MAX_PAYLOAD, MAX_TOPIC, BrokerAddress, BrokerClient, client_id
+from viaduct.tree import OFFLINE, ONLINE
 
 logger = logging.getLogger(__name__)
 
@@ -21,31 +21,25 @@ IN_FLIGHT = 4000
 
 TAKING_TIMEOUT = 10.0
 LISTENING_QOS = 1
-_IDS = 65535
 _TOGETHER = 256
 
 
 class _Worker:
-    """A thread that keeps one connection to ``address``."""
+    """A thread that keeps ``client`` connected."""
 
-    def __init__(self, address: BrokerAddress, role: str) -> None:
+    def __init__(self, address: BrokerAddress, role: str, client: BrokerClient) -> None:
         self._address = address
-        self._role = role
+        self._client = client
         self._stopping = threading.Event()
-        self._connection: BrokerConnection | None = None
+        self.connected = False
         self._thread = threading.Thread(target=self._run, name=f"mqtt-{role}", daemon=True)
-
-    @property
-    def connected(self) -> bool:
-        return self._connection is not None
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
         self._stopping.set()
-        if self._connection is not None:
-            self._connection.close()
+        self._client.wake()
 
     def join(self, timeout: float) -> None:
         self._thread.join(timeout)
@@ -54,7 +48,7 @@ class _Worker:
         backoff = Backoff(FIRST_DELAY, MAX_DELAY)
         while not self._stopping.is_set():
             try:
-                connection = BrokerConnection(self._address, client_id(self._role))
+                self._client.connect()
             except BrokerError as exc:
                 level = logging.WARNING if backoff.failures == 0 else logging.DEBUG
                 logger.log(level, "%s (trying again)", exc)
@@ -62,149 +56,150 @@ class _Worker:
                 continue
             backoff.reset()
             try:
-                self._serve(connection)
+                self._begin()
+                while not self._stopping.is_set():
+                    self._client.turn()
+                    self._turned()
             except BrokerError as exc:
                 if not self._stopping.is_set():
                     logger.warning("%s", exc)
             finally:
-                self._connection = None
-                connection.close()
+                self.connected = False
+                self._end()
+                self._client.close()
             self._stopping.wait(backoff.next())
 
-    def _serve(self, connection: BrokerConnection) -> None:
+    def _begin(self) -> None:
         raise NotImplementedError
+
+    def _turned(self) -> None:
+        """The broker was heard, or 5 s have passed."""
+
+    def _end(self) -> None:
+        """Before the connection is closed, if it has not broken."""
 
 
 class Listener(_Worker):
     """``filters`` says what to subscribe to on each connect. ``deliver`` gives a message on, waiting for room; False: no room yet.
+    ``oversized`` hears the topic of one that is dropped because it is too long.
 
     A message is acknowledged to the broker once it lies in a module's mailbox, not once it is saved: the session is clean, so what is not
     acknowledged when we die is lost to us either way, and the answer (``result``) is what tells a mapper that its update counts.
     """
 
-    def __init__(self, address: BrokerAddress, filters: Callable[[], Iterable[str]], deliver: Callable[[str, bytes], bool]) -> None:
-        super().__init__(address, "sub")
+    def __init__(
+        self,
+        address: BrokerAddress,
+        filters: Callable[[], Iterable[str]],
+        deliver: Callable[[str, bytes, bool], bool],
+        oversized: Callable[[str], None],
+    ) -> None:
+        super().__init__(address, "sub", BrokerClient(address, client_id("sub"), receive=self._take))
         self._filters = filters
         self._deliver = deliver
-        self._last_id = 0
-        self.oversized = 0
+        self._oversized = oversized
 
     def listen_to(self, topic: str) -> None:
         """Subscribe to one more filter now, where there is a connection; ``filters`` names it after the next connect."""
-        connection = self._connection
-        if connection is not None:
-            try:
-                self._subscribe(connection, (topic,))
-            except BrokerError as exc:
-                logger.warning("%s", exc)
+        self._client.subscribe((topic,), LISTENING_QOS)
 
-    def _serve(self, connection: BrokerConnection) -> None:
-        self._subscribe(connection, self._filters())
-        self._connection = connection
+    def _begin(self) -> None:
+        self._client.subscribe(self._filters(), LISTENING_QOS)
+        self._client.turn()
+        self.connected = True
         logger.info("listening to the broker at %s", self._address)
-        while not self._stopping.is_set():
-            acknowledgements = [self._take(packet, connection) for packet in connection.receive()]
-            if any(acknowledgements):
-                connection.send(b"".join(acknowledgements))
 
-    def _subscribe(self, connection: BrokerConnection, filters: Iterable[str]) -> None:
-        self._last_id = self._last_id % _IDS + 1
-        connection.send(packets.subscribe(self._last_id, filters, LISTENING_QOS))
-
-    def _take(self, packet: packets.Packet, connection: BrokerConnection) -> bytes:
-        if isinstance(packet, Subscribed) and packet.refused:
-            logger.error("the broker at %s refuses one of our subscriptions", self._address)
-        if not isinstance(packet, Delivered):
-            return b""
-        if packet.payload is None:
-            self.oversized += 1
-            logger.warning("a message on %.200r longer than %d bytes was dropped", packet.topic, packets.MAX_PAYLOAD)
-        else:
-            while not self._deliver(packet.topic, packet.payload):
-                if self._stopping.is_set():
-                    return b""
-                connection.keep_alive()
-        return packets.acknowledge(packet.packet_id) if packet.packet_id else b""
+    def _take(self, topic: str, payload: bytes, retained: bool) -> None:
+        if len(payload) > MAX_PAYLOAD:
+            logger.warning("a message on %.200r longer than %d bytes was dropped", topic, MAX_PAYLOAD)
+            self._oversized(topic)
+            return
+        while not self._deliver(topic, payload, retained) and not self._stopping.is_set():
+            self._client.keep_alive()
 
 
 class Publisher(_Worker):
-    """``publish`` is for EventBus's loop. ``restored`` is called in the publisher's thread each time a broker answers (again).
+    """``publish`` is for EventBus's loop. ``restored`` is called each time a broker answers (again), in the publisher's thread, with what
+    that broker retains under ``filters``; None: nobody looked.
 
-    At QoS 1 and 2 what the broker had not taken when the connection broke is said again after the next connect, before what comes later.
+    ``status``: a topic that says, retained, whether we are connected; empty where nothing is said.
     """
 
-    def __init__(self, address: BrokerAddress, *, qos: int, retain: bool, restored: Callable[[], None]) -> None:
-        super().__init__(address, "pub")
+    def __init__(
+        self,
+        address: BrokerAddress,
+        *,
+        qos: int,
+        retain: bool,
+        restored: Callable[[Publisher, Mapping[str, bytes] | None], None],
+        status: str = "",
+        mark: tuple[str, bytes] | None = None,
+        filters: Sequence[str] = (),
+    ) -> None:
+        """``mark`` and ``filters`` as ``sweep.retained`` takes them; without ``mark`` nobody looks."""
+        will = (status, OFFLINE.encode()) if status else None
+        super().__init__(address, "pub", BrokerClient(address, client_id("pub"), will=will, in_flight=IN_FLIGHT))
         self._qos = qos
         self._retain = retain
         self._restored = restored
-        self._room = threading.Condition()
-        self._in_flight: dict[int, bytes] = {}
-        self._last_id = 0
+        self._status = status
+        self._mark = mark
+        self._filters = filters
+        self._missed = False
         self.dropped = 0
 
     def publish(self, publishes: Iterable[Publish]) -> None:
         """In this order. Where no broker answers they are dropped and counted: whoever needs an answer asks again."""
-        batch: list[bytes] = []
+        batch: list[tuple[str, bytes, bool]] = []
         for item in publishes:
             payload = item.payload if isinstance(item.payload, bytes) else item.payload.encode()
-            if len(payload) > packets.MAX_PAYLOAD or len(item.topic) > packets.MAX_TOPIC // 4:
+            if len(payload) > MAX_PAYLOAD or not is_topic(item.topic):
                 self.dropped += 1
-                logger.warning("a message on %.200r is too long to be published", item.topic)
+                logger.warning("a message of %d bytes on %.200r cannot be published", len(payload), item.topic)
                 continue
-            batch.append(self._packet(item.topic, payload))
+            batch.append((item.topic, payload, item.retain or self._retain))
             if len(batch) == _TOGETHER:
                 self._send(batch)
                 batch = []
         if batch:
             self._send(batch)
 
-    def _packet(self, topic: str, payload: bytes) -> bytes:
-        if not self._qos:
-            return packets.publish(topic, payload, qos=0, retain=self._retain, packet_id=0)
-        self._last_id = self._last_id % _IDS + 1
-        return packets.publish(topic, payload, qos=self._qos, retain=self._retain, packet_id=self._last_id)
+    def retain(self, messages: Sequence[tuple[str, bytes]]) -> bool:
+        """From any thread, without waiting. False: not all of them were taken."""
+        return self._client.publish([(*message, True) for message in messages], qos=self._qos) == len(messages)
 
-    def _send(self, batch: list[bytes]) -> None:
-        connection = self._connection
-        if connection is None or not self._has_room():
-            self.dropped += len(batch)
-            return
-        if self._qos:
-            first = self._last_id - len(batch)
-            self._in_flight.update(((first + number) % _IDS + 1, packet) for number, packet in enumerate(batch))
-        try:
-            connection.send(b"".join(batch))
-        except BrokerError as exc:
-            logger.warning("%s", exc)
-            connection.close()
-            if not self._qos:
-                self.dropped += len(batch)
+    def say_online(self) -> None:
+        """Again: somebody else said that we are not."""
+        if self._status:
+            self.retain([(self._status, ONLINE.encode())])
 
-    def _has_room(self) -> bool:
-        if len(self._in_flight) < IN_FLIGHT:
-            return True
-        with self._room:
-            return self._room.wait_for(lambda: len(self._in_flight) < IN_FLIGHT, TAKING_TIMEOUT)
+    def _send(self, batch: list[tuple[str, bytes, bool]]) -> None:
+        taken = self._client.publish(batch, qos=self._qos, patience=TAKING_TIMEOUT) if self.connected else 0
+        self.dropped += len(batch) - taken
+        self._missed = self._missed or taken < len(batch)
 
-    def _serve(self, connection: BrokerConnection) -> None:
-        unsettled = list(self._in_flight.values())
-        if unsettled:
-            connection.send(b"".join(packets.repeated(packet) for packet in unsettled))
-        self._connection = connection
+    def _begin(self) -> None:
+        found = None
+        if self._mark is not None:
+            found = sweep.retained(self._client, self._filters, self._mark)
+            if found is None:
+                logger.warning("the broker at %s does not show us %s; old messages may stay there", self._address, ", ".join(self._filters))
+        self._missed = False
+        self.connected = True
         logger.info("publishing to the broker at %s", self._address)
-        self._restored()
-        while not self._stopping.is_set():
-            releases = [self._take(packet) for packet in connection.receive()]
-            if any(releases):
-                connection.send(b"".join(releases))
+        self._restored(self, found)
 
-    def _take(self, packet: packets.Packet) -> bytes:
-        if isinstance(packet, Settled):
-            self._in_flight.pop(packet.packet_id, None)
-            if len(self._in_flight) == IN_FLIGHT - 1:
-                with self._room:
-                    self._room.notify_all()
-        elif isinstance(packet, Received):
-            return packets.release(packet.packet_id)
-        return b""
+    def _turned(self) -> None:
+        """What a broker that did not keep up has dropped is owed to it as after a new connection."""
+        if self._missed:
+            self._missed = False
+            self._restored(self, None)
+
+    def _end(self) -> None:
+        if self._stopping.is_set() and self._status:
+            self.retain([(self._status, OFFLINE.encode())])
+
+
+def is_topic(topic: str) -> bool:
+    """Whether MQTT can publish on ``topic``."""
+    return 0 < len(topic) <= MAX_TOPIC // 4 and not any(char in topic for char in "+#\0")

@@ -5,32 +5,31 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from edgecore.beehive.letters import Arrived, BusRestored, OutboxChanged, Publish, PublishAll
 from edgecore.beehive.mailbox import Mailbox
 from edgecore.beehive.module import Module
 from edgecore.beehive.switchboard import Switchboard
-from edgecore.errors import BrokerError, Busy, StoreError
-from edgecore.eventbus import modes, mosquitto, routing
+from edgecore.errors import BrokerError, Busy
+from edgecore.eventbus import leftovers, modes, mosquitto, routing
 from edgecore.eventbus.broker import BrokerAddress, answers
+from edgecore.eventbus.leftovers import Ground
 from edgecore.eventbus.link import Listener, Publisher
 from edgecore.eventbus.routing import Destination, PublishOrder, Refused, Subscribe
 from edgecore.eventbus.settings import BusSettings
-from edgecore.store import outbox, subscriptions
+from edgecore.eventbus.uploads import TOO_LONG, Uploads
+from edgecore.store import retained, subscriptions
 from edgecore.store.database import Database
-from edgecore.store.transaction import Transaction
-from viaduct.message import Message, new_message
-from viaduct.topics import EDGE_SUBSCRIPTIONS
-from viaduct.vocabulary import Group, ModuleName, Source
+from viaduct.message import Message
+from viaduct.tree import OFFLINE
+from viaduct.vocabulary import Group, ModuleName
 
 logger = logging.getLogger(__name__)
 
 BATCH = 200
 DELIVERY_TIMEOUT = 5.0
-EVENTS_KEPT = 10_000
-"""Uploads that wait for the cloud; of more the oldest are dropped, and counted."""
 
 
 class EventBus(Module):
@@ -43,14 +42,15 @@ class EventBus(Module):
         self._switchboard = switchboard
         self._database = database
         self._settings = settings
-        self._now_ms = now_ms or (lambda: time.time_ns() // 1_000_000)
+        self._uploads = Uploads(database, now_ms=now_ms or (lambda: time.time_ns() // 1_000_000), owed=self._owed)
         self._mailbox: Mailbox | None = None
         self._own: mosquitto.OwnBroker | None = None
         self._listeners: list[Listener] = []
         self._publishers: list[Publisher] = []
         self._asked_for: tuple[str, ...] = ()
+        self._ground = Ground()
+        self._unswept: set[Publisher] = set()
         self._stopping = threading.Event()
-        self.events_dropped = 0
 
     @property
     def addresses(self) -> tuple[BrokerAddress, ...]:
@@ -76,11 +76,33 @@ class EventBus(Module):
 
     def opened(self) -> None:
         self._asked_for = tuple(self._database.read(subscriptions.load_all))
+        self._ground = leftovers.ground(self._settings.retaining, self._database.read(retained.load_all))
+        if self._ground.present:
+            self._database.write(lambda tx: retained.add(tx, self._ground.present))
         for address in self._choose_brokers():
-            self._listeners.append(Listener(address, self._filters, self._deliver))
-            self._publishers.append(Publisher(address, qos=self._settings.qos, retain=self._settings.retain, restored=self._restored))
+            self._listeners.append(Listener(address, self._filters, self._deliver, self._oversized))
+            self._publishers.append(self._publisher(address))
+        self._unswept = set(self._publishers)
         for worker in (*self._listeners, *self._publishers):
             worker.start()
+
+    def _publisher(self, address: BrokerAddress) -> Publisher:
+        settings, ground = self._settings, self._ground
+        return Publisher(
+            address,
+            qos=settings.qos,
+            retain=settings.retain,
+            restored=self._restored,
+            status=ground.status,
+            mark=ground.mark,
+            filters=ground.filters,
+        )
+
+    def next_tick(self) -> float | None:
+        return self._uploads.next_time()
+
+    def tick(self) -> None:
+        self._uploads.count()
 
     def closed(self) -> None:
         self._stopping.set()
@@ -88,6 +110,7 @@ class EventBus(Module):
             worker.stop()
         for worker in (*self._listeners, *self._publishers):
             worker.join(2.0)
+        self._uploads.count()
         if self._own is not None:
             self._own.stop()
 
@@ -98,7 +121,7 @@ class EventBus(Module):
             letters += self._mailbox.take_ready(BATCH - 1)
         uploads = [item for item in letters if isinstance(item, Arrived)]
         if uploads:
-            self._upload(uploads)
+            self._uploads.take(uploads)
         for item in letters:
             if isinstance(item, PublishAll):
                 self._publish(item.publishes)
@@ -129,54 +152,61 @@ class EventBus(Module):
             listener.listen_to(topic)
 
     def _filters(self) -> tuple[str, ...]:
-        return (*EDGE_SUBSCRIPTIONS, *self._asked_for)
+        ours = (self._ground.status, *self._from_people) if self._ground.status else ()
+        return (*self._settings.filters, *ours, *self._asked_for)
 
-    def _deliver(self, topic: str, payload: bytes) -> bool:
+    @property
+    def _from_people(self) -> tuple[str, ...]:
+        return self._settings.retaining.filters if self._settings.retaining is not None else ()
+
+    def _deliver(self, topic: str, payload: bytes, is_retained: bool) -> bool:
         """In a listener's thread: to the module that it is for, waiting for room. False: there is none yet."""
-        where = routing.destination(topic, self._asked_for)
+        if topic == self._ground.status:
+            self._heard_of_us(payload)
+        where = routing.destination(topic, self._asked_for, self._from_people)
         if where is Destination.NOWHERE:
             logger.debug("nobody wants %.200r", topic)
             return True
         name = ModuleName.DEVICETWIN if where is Destination.TWIN else ModuleName.EVENTBUS
         try:
-            self._switchboard.send_from_rim(name, Arrived(topic, payload), timeout=DELIVERY_TIMEOUT)
+            self._switchboard.send_from_rim(name, Arrived(topic, payload, retained=is_retained), timeout=DELIVERY_TIMEOUT)
         except Busy:
             return self._stopping.is_set() or name not in self._switchboard.lengths()
         return True
 
-    def _restored(self) -> None:
+    def _heard_of_us(self, payload: bytes) -> None:
+        """The last will of an EdgeCore of this name that lost its power comes when the broker misses it, maybe long after our start."""
+        if payload == OFFLINE.encode() and not self._stopping.is_set():
+            for publisher in self._publishers:
+                publisher.say_online()
+
+    def _restored(self, publisher: Publisher, found: Mapping[str, bytes] | None) -> None:
         """In a publisher's thread, which may not wait: the module's answers wait for what it reads."""
-        if not self._switchboard.send(ModuleName.DEVICETWIN, BusRestored()):
+        if found is not None and self._ground.past:
+            self._clear(publisher, [topic for topic in found if self._ground.is_past(topic)])
+        kept = {topic: payload for topic, payload in (found or {}).items() if self._ground.is_present(topic)}
+        if not self._switchboard.send(ModuleName.DEVICETWIN, BusRestored(kept)):
             logger.debug("DeviceTwin does not hear that a broker answers again")
 
-    def _upload(self, letters: list[Arrived]) -> None:
-        """Owe the cloud what was uploaded, as events in their order."""
-        messages = [self._upload_message(letter) for letter in letters if len(letter.topic) <= routing.MAX_TOPIC]
+    def _clear(self, publisher: Publisher, past: list[str]) -> None:
+        """Take away what is not to be retained any more; forget it when no broker in use has any of it left."""
+        if not publisher.retain([(topic, b"") for topic in past]):
+            return
+        if past:
+            logger.info("%d retained messages of earlier settings were taken away", len(past))
+        self._unswept.discard(publisher)
+        if not self._unswept:
+            self._database.write(lambda tx: retained.remove(tx, self._ground.past))
 
-        def work(tx: Transaction) -> None:
-            for message in messages:
-                outbox.owe(tx, message, lane=f"upload/{message.route.resource}")
-            dropped[0] = outbox.trim_events(tx, EVENTS_KEPT)
+    def _owed(self, saved: bool) -> None:
+        """In the store's thread. Where nothing was saved our own loop is woken, to try again later to count what was lost."""
+        self._switchboard.send(ModuleName.EDGEHUB if saved else ModuleName.EVENTBUS, OutboxChanged())
 
-        def done(error: StoreError | None) -> None:
-            lost = dropped[0] if error is None else len(messages)
-            if lost:
-                self.events_dropped += lost
-                logger.warning("%d uploads were dropped%s", lost, f": {error}" if error else "")
-            self._switchboard.send(ModuleName.EDGEHUB, OutboxChanged())
-
-        dropped = [0]
-        self._database.write(work, done)
-
-    def _upload_message(self, letter: Arrived) -> Message:
-        return new_message(
-            source=Source.BUS,
-            group=Group.USER,
-            operation=routing.UPLOAD,
-            resource=letter.topic,
-            now_ms=self._now_ms(),
-            content=routing.upload_text(letter.payload),
-        )
+    def _oversized(self, topic: str) -> None:
+        """In a listener's thread: what is too long even for the mailbox is counted where the cloud would have got it."""
+        if routing.destination(topic, self._asked_for, self._from_people) is Destination.CLOUD:
+            self._uploads.lose(TOO_LONG)
+            self._switchboard.send(ModuleName.EVENTBUS, OutboxChanged())
 
     def _choose_brokers(self) -> tuple[BrokerAddress, ...]:
         settings = self._settings

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
-import signal
 import socket
 import subprocess
 import threading
@@ -14,6 +12,7 @@ from pathlib import Path
 
 from edgecore.beehive.backoff import Backoff
 from edgecore.errors import BrokerError
+from edgecore.leftovers import end, started_with
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +32,8 @@ log_dest stderr
 log_type error
 log_type warning
 """
-_MESSAGE_LIMIT = 4 * 1024 * 1024
+_MESSAGE_LIMIT = 4 * 1024 * 1024 + 65535 + 16
+"""The longest payload that we publish, with its topic: one packet above it would end our own connection."""
 
 
 def find_program() -> str:
@@ -63,11 +63,10 @@ class OwnBroker:
     """One mosquitto that is started again when it ends, until ``stop``. It keeps nothing on disk."""
 
     def __init__(self, directory: Path, program: str, port: int, *, queue: int) -> None:
-        """``directory`` (made, mode 0700) gets the configuration and the process id. ``queue``: messages kept for a slow client."""
+        """``directory`` (made, mode 0700) gets the configuration. ``queue``: messages kept for a slow client."""
         self.port = port
         self._program = program
         self._config = directory / "mosquitto.conf"
-        self._pid_file = directory / "mosquitto.pid"
         self._queue = queue
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
@@ -98,7 +97,6 @@ class OwnBroker:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(timeout)
-        self._pid_file.unlink(missing_ok=True)
 
     def _launch(self) -> None:
         try:
@@ -107,7 +105,6 @@ class OwnBroker:
             )
         except OSError as exc:
             raise BrokerError(f"cannot start {self._program}: {exc.strerror}") from exc
-        self._pid_file.write_text(f"{self._process.pid}\n", encoding="ascii")
 
     def _watch(self) -> None:
         backoff = Backoff(FIRST_DELAY, MAX_DELAY)
@@ -131,25 +128,11 @@ class OwnBroker:
 
 def end_orphan(directory: Path) -> bool:
     """End the broker that an EdgeCore which was killed left behind in ``directory``. True: there was one."""
-    try:
-        pid = int((directory / "mosquitto.pid").read_text(encoding="ascii"))
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except (OSError, ValueError):
-        return False
-    if os.fsencode(directory / "mosquitto.conf") not in command:
-        return False
-    logger.info("ending the broker that was left behind (process %d)", pid)
-    for signal_number, patience in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 1.0)):
-        try:
-            os.kill(pid, signal_number)
-        except OSError:
-            return True
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
-            if not Path(f"/proc/{pid}").exists():
-                return True
-            time.sleep(0.02)
-    return True
+    found = started_with("-c", str(directory / "mosquitto.conf"))
+    for pid in found:
+        logger.info("ending the broker that was left behind (process %d)", pid)
+        end(pid, 3.0, by_force=True)
+    return bool(found)
 
 
 def _listens(port: int) -> bool:

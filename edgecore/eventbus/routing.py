@@ -19,9 +19,6 @@ from viaduct.vocabulary import Operation
 MAX_TOPIC = 480
 """Characters of a topic that go up as a resource of the envelope."""
 
-UPLOAD = "upload"
-"""Operation of an upload. KubeEdge 1.2 says ``response`` and its cloud swallows it as an acknowledgement; 1.6 and later say this."""
-
 AUTH_INFO = "auth_info"
 
 
@@ -47,8 +44,11 @@ class Refused:
     reason: str
 
 
-def destination(topic: str, asked_for: Iterable[str]) -> Destination:
-    """Of a message on ``topic``; ``asked_for`` are the filters that the cloud subscribed to."""
+def destination(topic: str, asked_for: Iterable[str], from_people: Iterable[str] = ()) -> Destination:
+    """Of a message on ``topic``; ``asked_for`` are the filters that the cloud subscribed to, ``from_people`` those of what people say to
+    DeviceTwin."""
+    if any(filter_matches(pattern, topic) for pattern in from_people):
+        return Destination.TWIN
     matched = topics.match(topic)
     if matched is not None:
         return Destination.CLOUD if matched.request is Request.UPLOAD else Destination.TWIN

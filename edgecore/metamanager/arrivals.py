@@ -20,21 +20,27 @@ from edgecore.store import metadata, outbox
 from edgecore.store.database import Database
 from edgecore.store.metadata import MetaRow, Tombstone
 from edgecore.store.transaction import Transaction
+from viaduct import profile
 from viaduct.errors import ViaductError
 from viaduct.message import Message, acknowledge, error_to
 from viaduct.resource import ResourcePath
-from viaduct.vocabulary import ModuleName, Operation, ResourceType, Source
+from viaduct.vocabulary import SERVED, ModuleName, Operation, ResourceType, Source
 
 logger = logging.getLogger(__name__)
 
-_CONFIGS = (ResourceType.CONFIGMAP, ResourceType.SECRET)
+_TOLD = (ResourceType.CONFIGMAP, ResourceType.SECRET, *SERVED)
+
+_NEVER = 400
+_NOT_NOW = 507
 
 Then = Callable[[bool], None]
 """Called once: True after the content is committed (or needs no commit), False when it could not be saved."""
 
 
 class Arrivals:
-    def __init__(self, database: Database, postbag: Postbag, wake: Callable[[], None]) -> None:
+    def __init__(self, database: Database, postbag: Postbag, wake: Callable[[], None], *, ledger: Callable[[], bool]) -> None:
+        """``ledger``: whether the other end is Bramble's."""
+        self._ledger = ledger
         self._database = database
         self._postbag = postbag
         self._wake = wake
@@ -68,7 +74,7 @@ class Arrivals:
         except ViaductError as exc:
             logger.warning("the cloud's %s cannot be stored: %s", message.route.operation, exc)
             if not answer:
-                self._complain(message, str(exc))
+                self._complain(message, _NEVER, str(exc))
             return
         self.apply(arrival, message.content, None if answer else message)
 
@@ -142,6 +148,8 @@ class Arrivals:
                 return
             for letter in forwards:
                 self._postbag.send(ModuleName.EDGED, letter)
+                if isinstance(letter, ConfigChanged) and profile.node_of(arrival.path.name):
+                    self._postbag.send(ModuleName.DEVICETWIN, letter)
             self._finish(message, then)
 
         try:
@@ -154,7 +162,7 @@ class Arrivals:
         self._failed.append(key)
         self._wake()
         if message is not None:
-            self._complain(message, f"{key} could not be saved: {error}")
+            self._complain(message, _NOT_NOW, f"{key} could not be saved: {error}")
         if then is not None:
             then(False)
 
@@ -164,14 +172,16 @@ class Arrivals:
         if then is not None:
             then(True)
 
-    def _complain(self, message: Message, text: str) -> None:
-        self._postbag.send(ModuleName.EDGEHUB, error_to(message, text, source=Source.METAMANAGER, now_ms=_now_ms()))
+    def _complain(self, message: Message, code: int, text: str) -> None:
+        """To KubeEdge in words alone (contract 3.5), to Bramble as P4.5 has it: what could not be saved now is to be said again."""
+        content = {"code": code, "reason": text, "retry": code == _NOT_NOW} if self._ledger() else text
+        self._postbag.send(ModuleName.EDGEHUB, error_to(message, content, source=Source.METAMANAGER, now_ms=_now_ms()))
 
 
 def _forwards(arrival: Arrival, content: Any) -> list[Any]:
     if arrival.path.type == ResourceType.POD:
         return [PodChanged(arrival.key, content)]
-    return [ConfigChanged(arrival.key)] if arrival.path.type in _CONFIGS else []
+    return [ConfigChanged(arrival.key)] if arrival.path.type in _TOLD else []
 
 
 def _clear_status(tx: Transaction, pod: ResourcePath) -> None:

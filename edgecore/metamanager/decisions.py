@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from viaduct.codec import MAX_NAME
 from viaduct.errors import MalformedPayload
 from viaduct.message import Message
 from viaduct.resource import ResourcePath, parse_resource
@@ -73,7 +74,7 @@ def read_arrival(message: Message) -> Arrival:
         raise MalformedPayload("content.metadata.name", "is missing")
     uid = metadata.get("uid")
     text = message.header.resource_version or metadata.get("resourceVersion")
-    text = text if isinstance(text, str) and text.isascii() and text.isdigit() else ""
+    text = text if isinstance(text, str) and len(text) <= MAX_NAME and text.isascii() and text.isdigit() else ""
     return Arrival(path, uid if isinstance(uid, str) else "", int(text) if text else None, text, removal)
 
 

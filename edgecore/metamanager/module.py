@@ -13,6 +13,7 @@ from edgecore.beehive.switchboard import Switchboard
 from edgecore.errors import StoreError, StoreFull
 from edgecore.metamanager.arrivals import Arrivals
 from edgecore.metamanager.decisions import read_arrival
+from edgecore.metamanager.events import Events
 from edgecore.metamanager.postbag import Postbag
 from edgecore.metamanager.queries import Queries, under_parent
 from edgecore.metamanager.statuses import Statuses
@@ -21,7 +22,7 @@ from edgecore.store.database import Database
 from viaduct.errors import ViaductError
 from viaduct.message import Message, new_message, reply_to
 from viaduct.resource import parse_resource
-from viaduct.vocabulary import DELIVERED, Group, ModuleName, Operation, Source
+from viaduct.vocabulary import DELIVERED, Group, ModuleName, Operation, ResourceType, Source
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +52,9 @@ class MetaManager(Module):
         self._database = database
         self._settings = settings or MetaSettings()
         self._postbag = Postbag(switchboard, self._wake)
-        self._arrivals = Arrivals(database, self._postbag, self._wake)
+        self._arrivals = Arrivals(database, self._postbag, self._wake, ledger=lambda: self._link.ledger)
         self._statuses = Statuses(database, switchboard, self._arrivals.stored)
+        self._events = Events(database, switchboard)
         self._queries = Queries(self._settings.query_timeout)
         self._link = LinkChanged(False)
         self._full_report_at = 0.0
@@ -99,6 +101,8 @@ class MetaManager(Module):
             self._answered(original, message)
         elif source == Source.EDGED and operation == Operation.QUERY:
             self._query(message)
+        elif source == Source.EDGED and operation == Operation.UPDATE and _is_event(message):
+            self._event(message)
         elif source == Source.EDGED and operation == Operation.UPDATE:
             self._pod_status(message)
         elif operation in _STORED:
@@ -175,6 +179,17 @@ class MetaManager(Module):
         except StoreError as exc:
             done(exc)
 
+    # Events
+
+    def _event(self, message: Message) -> None:
+        """A KubeEdge cloud has no use for them."""
+        if self._link.connected and not self._link.ledger:
+            return
+        try:
+            self._events.take(message)
+        except (ViaductError, StoreError) as exc:
+            logger.debug("event %s is not kept: %s", message.route.resource, exc)
+
     @property
     def _reports_in_full(self) -> bool:
         return self._link.connected and not self._link.ledger
@@ -192,6 +207,10 @@ class MetaManager(Module):
 
     def _wake(self) -> None:
         self._switchboard.send(self.name, _Wake())
+
+
+def _is_event(message: Message) -> bool:
+    return message.route.resource.split("/")[1:2] == [ResourceType.EVENT]
 
 
 def _now_ms() -> int:

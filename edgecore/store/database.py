@@ -16,6 +16,10 @@ from typing import TypeVar, cast
 from peewee import PeeweeException, SqliteDatabase
 
 from edgecore.errors import StoreError
+from edgecore.metrics.exposition import Times
+from edgecore.store import outbox
+from edgecore.store.ceiling import Caps, Ceiling
+from edgecore.store.outbox import OwedRow, Rank
 from edgecore.store.schema import MIGRATIONS
 from edgecore.store.transaction import Transaction
 from edgecore.store.writer import Done, Work, Writer, store_error
@@ -33,14 +37,16 @@ _WRITER_PRAGMAS: dict[str, str | int] = {
     "temp_store": "memory",
 }
 _READER_PRAGMAS: dict[str, str | int] = {"query_only": 1, "cache_size": -256}
+_ROOM_BYTES = 512 * 1024
 _SIDE_FILES = ("", "-wal", "-shm")
 
 
 class Database:
     """Every thread may call every method."""
 
-    def __init__(self, path: Path | str, *, capacity: int = 8192) -> None:
+    def __init__(self, path: Path | str, *, caps: Caps | None = None, capacity: int = 8192) -> None:
         """Open or make the file at ``path`` (mode 0600). A corrupt one is put aside as ``<path>.corrupt`` and a fresh one made.
+        ``caps``: how much may wait for the cloud.
 
         Raises:
             StoreError: the file can be neither opened nor made; StoreFull where the disk is full or read-only.
@@ -49,7 +55,9 @@ class Database:
         self._writing = self._open_sound()
         self._reading = _connect(self._path, _READER_PRAGMAS)
         self._read_lock = threading.Lock()
-        self._writer = Writer(_raw(self._writing), capacity=capacity)
+        self._ceiling = Ceiling(caps or Caps())
+        first_stamp = outbox.newest_stamp(Transaction(_raw(self._reading)))
+        self._writer = Writer(_raw(self._writing), self._ceiling, has_room=self._has_room, first_stamp=first_stamp, capacity=capacity)
 
     @property
     def path(self) -> Path:
@@ -59,6 +67,14 @@ class Database:
     def trouble(self) -> str:
         """Why nothing can be written now (disk full, read-only); empty when all is well."""
         return self._writer.trouble
+
+    @property
+    def commit_times(self) -> Times:
+        return self._writer.times
+
+    @property
+    def commits_failed(self) -> int:
+        return self._writer.failed
 
     def write(self, work: Work, done: Done | None = None) -> None:
         """Queue ``work``; works take effect in the order of the calls. ``done`` is called once in the writer's thread: with None
@@ -93,12 +109,22 @@ class Database:
             connection = _raw(self._reading)
             try:
                 connection.execute("BEGIN")
-                return work(Transaction(connection))
+                return work(Transaction(connection, self._writer.stamp))
             except sqlite3.Error as exc:
                 raise store_error(exc) from exc
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+
+    def hand_out(self, rank: Rank, after_id: int, limit: int) -> list[OwedRow]:
+        """What is owed of ``rank`` above ``after_id``, to be sent: from now on the caps leave it alone. Raises StoreError."""
+        if rank not in outbox.EVENT_RANKS:
+            return self.read(lambda tx: outbox.pending(tx, rank, after_id, limit))
+        with self._ceiling.lock:
+            rows = self.read(lambda tx: outbox.pending(tx, rank, after_id, limit))
+            if rows:
+                self._ceiling.hand_out(rank, rows[-1].id)
+            return rows
 
     def close(self, timeout: float = 10.0) -> None:
         """Write what is queued, then close."""
@@ -108,6 +134,13 @@ class Database:
         with self._read_lock:
             self._reading.close()
         self._writing.close()
+
+    def _has_room(self) -> bool:
+        try:
+            facts = os.statvfs(self._path.parent)
+        except OSError:
+            return False
+        return facts.f_bavail * facts.f_frsize >= _ROOM_BYTES and not facts.f_flag & os.ST_RDONLY
 
     def _open_sound(self) -> SqliteDatabase:
         try:

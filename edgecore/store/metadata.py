@@ -1,6 +1,7 @@
 """The ``meta`` table: what the cloud gave this node (pods, ConfigMaps, Secrets, answers), and tombstones of what it took back.
 
-Keys are resource strings, ``<namespace>/<type>/<name>``; values JSON text. Only MetaManager (and EdgeHub's inventory, reading) opens it.
+Keys are resource strings, ``<namespace>/<type>/<name>``; values JSON text. Only MetaManager opens it; EdgeHub's inventory
+and DeviceTwin (profiles of devices) read.
 """
 
 from __future__ import annotations
@@ -48,6 +49,15 @@ def load(tx: Transaction, key: str) -> MetaRow | None:
 
 def load_type(tx: Transaction, type_: str) -> list[MetaRow]:
     rows = tx.execute("SELECT key, type, value, uid, version FROM meta WHERE type = ? ORDER BY key", (type_,)).fetchall()
+    return [MetaRow(*row) for row in rows]
+
+
+def load_named(tx: Transaction, type_: str, name: str) -> list[MetaRow]:
+    """The object of this type and name in every namespace."""
+    tail = f"/{type_}/{name}"
+    rows = tx.execute(
+        "SELECT key, type, value, uid, version FROM meta WHERE type = ? AND substr(key, -length(?)) = ? ORDER BY key", (type_, tail, tail)
+    ).fetchall()
     return [MetaRow(*row) for row in rows]
 
 

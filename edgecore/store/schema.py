@@ -68,4 +68,27 @@ _FIRST = (
     "CREATE TABLE sub_topics (topic TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_SECOND = (
+    "ALTER TABLE outbox ADD COLUMN rank INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE outbox ADD COLUMN size INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE outbox ADD COLUMN stamp INTEGER NOT NULL DEFAULT 0",
+    """UPDATE outbox SET size = length(CAST(message AS BLOB)), rank = CASE
+        WHEN key LIKE 'podstatus/%' THEN 0 WHEN key IS NOT NULL THEN 1 WHEN lane LIKE 'upload/%' THEN 3 ELSE 2 END""",
+    "DROP INDEX outbox_events",
+    "CREATE INDEX outbox_events ON outbox(rank, id) WHERE key IS NULL",
+    "CREATE TABLE outbox_events_held (rank INTEGER NOT NULL PRIMARY KEY, count INTEGER NOT NULL, bytes INTEGER NOT NULL)",
+    """INSERT INTO outbox_events_held SELECT column1,
+        (SELECT count(*) FROM outbox WHERE key IS NULL AND rank = column1),
+        (SELECT coalesce(sum(size), 0) FROM outbox WHERE key IS NULL AND rank = column1) FROM (VALUES (2), (3))""",
+    """CREATE TRIGGER outbox_event_in AFTER INSERT ON outbox WHEN new.key IS NULL BEGIN
+        UPDATE outbox_events_held SET count = count + 1, bytes = bytes + new.size WHERE rank = new.rank; END""",
+    """CREATE TRIGGER outbox_event_out AFTER DELETE ON outbox WHEN old.key IS NULL BEGIN
+        UPDATE outbox_events_held SET count = count - 1, bytes = bytes - old.size WHERE rank = old.rank; END""",
+    "CREATE TABLE dropped (reason TEXT NOT NULL PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE probe (id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1), tries INTEGER NOT NULL)",
+    "INSERT INTO probe VALUES (1, 0)",
+)
+
+_THIRD = ("CREATE TABLE retained (prefix TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID",)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)

@@ -10,9 +10,15 @@ Parameters = Sequence[Any]
 
 
 class Transaction:
-    """A handle on the open transaction. Valid only inside the work (or read) that received it."""
+    """A handle on the open transaction. Valid only inside the work (or read) that received it.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    ``stamp``: seconds that this node has run, over all its starts. Unlike the clock it never jumps. ``owes_more``: set by who added events
+    to the outbox, so that its caps are looked at before the commit.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, stamp: int = 0) -> None:
+        self.stamp = stamp
+        self.owes_more = False
         self._cursor = connection.cursor()
         self._kept: dict[str, dict[Any, Parameters]] = {}
 

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgecore.errors import StoreError, StoreFull
+from edgecore.metrics.exposition import Times
+from edgecore.store.ceiling import Ceiling
 from edgecore.store.transaction import Transaction
 
 logger = logging.getLogger(__name__)
@@ -26,6 +28,10 @@ BATCH = 500
 CAPACITY = 8192
 ROOM_TIMEOUT = 30.0
 
+PROBE_PAUSE = 5.0
+"""Seconds between two attempts of our own while nothing can be written; nobody else may have anything to write."""
+
+_PROBE = "UPDATE probe SET tries = tries + 1"
 _FULL_CODES = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
 
 
@@ -38,8 +44,20 @@ class _Queued:
 class Writer:
     """Owns the writing connection and its thread."""
 
-    def __init__(self, connection: sqlite3.Connection, *, capacity: int = CAPACITY) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        ceiling: Ceiling,
+        *,
+        has_room: Callable[[], bool] = lambda: True,
+        first_stamp: int = 0,
+        capacity: int = CAPACITY,
+    ) -> None:
+        """``has_room``: whether the disk could take more than a little. ``first_stamp``: what ``Transaction.stamp`` was last."""
+        self._has_room = has_room
         self._connection = connection
+        self._ceiling = ceiling
+        self._born = time.monotonic() - first_stamp
         self._capacity = capacity
         self._queue: deque[_Queued] = deque()
         self._lock = threading.Lock()
@@ -47,6 +65,8 @@ class Writer:
         self._emptied = threading.Condition(self._lock)
         self._closed = False
         self._trouble = ""
+        self.times = Times()
+        self.failed = 0
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
 
@@ -54,6 +74,11 @@ class Writer:
     def trouble(self) -> str:
         """Why the last commit failed; empty when it did not. For the node's conditions (promise S3)."""
         return self._trouble
+
+    @property
+    def stamp(self) -> int:
+        """Seconds that this node has run, over all its starts that left a trace."""
+        return int(time.monotonic() - self._born)
 
     def put(self, work: Work, done: Done | None, timeout: float = ROOM_TIMEOUT) -> None:
         """Queue ``work``. Waits for room when the disk falls behind: the disk's pace is the only thing a loop ever waits for.
@@ -87,24 +112,31 @@ class Writer:
     def _run(self) -> None:
         while True:
             batch = self._next_batch()
-            if not batch:
+            if batch is None:
+                self._commit([_Queued(_probe, lambda error: None)])
+            elif not batch:
                 return
-            self._commit(batch)
+            else:
+                self._commit(batch)
 
-    def _next_batch(self) -> list[_Queued]:
+    def _next_batch(self) -> list[_Queued] | None:
+        """None: it is time to look whether the trouble is over."""
         with self._lock:
             while not self._queue and not self._closed:
-                self._filled.wait()
+                if not self._filled.wait(PROBE_PAUSE if self._trouble else None):
+                    return None
             size = min(len(self._queue), BATCH)
             batch = [self._queue.popleft() for _ in range(size)]
             self._emptied.notify_all()
             return batch
 
     def _commit(self, batch: list[_Queued]) -> None:
+        began = time.monotonic()
         try:
             self._transact(batch)
         except Exception as exc:
             self._roll_back()
+            self.failed += 1
             error = store_error(exc)
             if len(batch) > 1 and not isinstance(error, StoreFull):
                 half = len(batch) // 2
@@ -114,16 +146,22 @@ class Writer:
             self._note(error)
             self._tell(batch, error)
         else:
+            self.times.add(time.monotonic() - began)
             self._note(None)
             self._tell(batch, None)
 
     def _transact(self, batch: list[_Queued]) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
-        tx = Transaction(self._connection)
+        tx = Transaction(self._connection, self.stamp)
         for queued in batch:
             queued.work(tx)
         tx.flush()
-        self._connection.execute("COMMIT")
+        if not tx.owes_more:
+            self._connection.execute("COMMIT")
+            return
+        with self._ceiling.lock:
+            self._ceiling.keep(tx)
+            self._connection.execute("COMMIT")
 
     def _roll_back(self) -> None:
         try:
@@ -133,6 +171,8 @@ class Writer:
             logger.exception("rolling back failed")
 
     def _note(self, error: StoreError | None) -> None:
+        if error is None and self._trouble and not self._has_room():
+            return  # a little goes into what the file has already; the next large write would fail again
         text = str(error) if isinstance(error, StoreFull) else ""
         if text and not self._trouble:
             logger.error("the database cannot be written: %s; what is owed is kept in memory until it can", text)
@@ -152,6 +192,10 @@ class Writer:
                 queued.done(error)
             except Exception:
                 logger.exception("the receiver of a write's result failed")
+
+
+def _probe(tx: Transaction) -> None:
+    tx.execute(_PROBE)
 
 
 def store_error(exc: Exception) -> StoreError:
