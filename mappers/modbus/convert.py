@@ -4,6 +4,7 @@
 - int, float: the registers, first one most significant, as one whole number times ``scale``. Unsigned, unless the property's minimum is
   negative: then two's complement. int drops the fraction. Coils are binary digits, the first one most significant.
 - string: one byte of UTF-8 in each register, zeros at the end. boolean: 0 or not.
+- ``encoding`` says otherwise (``mappers.modbus.encoding``), and ``bit`` means one bit of a register.
 - A value read outside the property's limits is reported as the nearest inside, as KubeEdge does; writing one is refused.
 """
 
@@ -12,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal, localcontext
 
+from mappers.modbus import encoding
+from mappers.modbus.encoding import Encoding
 from mappers.modbus.registers import Visitor
 from mappers.sdk.errors import DeviceRefused, ValueRefused
 from mappers.sdk.profile import Property
@@ -26,21 +29,24 @@ def decode(registers: Sequence[int], visitor: Visitor, wanted: Property) -> Valu
     """``registers``: 16-bit numbers, or 0 and 1 for coils and discrete inputs.
 
     Raises:
-        DeviceRefused: not as many as asked for, or bytes that are no text.
+        DeviceRefused: not as many as asked for, or bytes that are no text or no number.
     """
     if len(registers) != visitor.limit:
         raise DeviceRefused(f"asked for {visitor.limit} registers from {visitor.offset} on, got {len(registers)}")
     ordered = _swapped(registers, visitor)
+    if visitor.bit is not None:
+        is_set = bool(ordered[0] >> visitor.bit & 1)
+        return is_set if wanted.data_type is DataType.BOOLEAN else int(is_set)
     if wanted.data_type is DataType.STRING:
         return _text(ordered, visitor)
     if wanted.data_type is DataType.BOOLEAN:
         return ordered[0] != 0
-    number = _scaled(_joined(ordered, visitor, wanted.limits), visitor, wanted.data_type)
+    number = _scaled(_raw(ordered, visitor, wanted.limits), visitor, wanted.data_type)
     return _as(wanted.data_type, wanted.limits.clamp(number))
 
 
 def encode(value: Value, visitor: Visitor, wanted: Property) -> list[int]:
-    """What to write so that the property holds ``value``.
+    """What to write so that the property holds ``value``; for a ``bit`` use ``with_bit``.
 
     Raises:
         ValueRefused: the registers cannot hold it; the text names the nearest that they can where there is one.
@@ -49,11 +55,20 @@ def encode(value: Value, visitor: Visitor, wanted: Property) -> list[int]:
         return _swapped(_characters(value, visitor), visitor)
     if isinstance(value, bool):
         return _swapped([int(value)] + [0] * (visitor.limit - 1), visitor)
-    raw = _unscaled(value, visitor)
-    held = _as(wanted.data_type, _scaled(raw, visitor, wanted.data_type))
+    registers = _registers(_unscaled(value, visitor), visitor, wanted.limits)
+    held = _as(wanted.data_type, _scaled(_raw(registers, visitor, wanted.limits), visitor, wanted.data_type))
     if to_text(held) != to_text(value):
-        raise ValueRefused(f"with scale {visitor.scale} the nearest to {to_text(value)} is {to_text(held)}")
-    return _swapped(_split(raw, visitor, wanted.limits), visitor)
+        raise ValueRefused(f"{_grain(visitor)} the nearest to {to_text(value)} is {to_text(held)}")
+    return _swapped(registers, visitor)
+
+
+def with_bit(register: int, value: Value, visitor: Visitor) -> int:
+    """``register`` as it was read, with the visitor's bit set or cleared and all others kept. Raises ValueRefused."""
+    if value not in (0, 1) or visitor.bit is None:
+        raise ValueRefused(f"a bit holds 0 or 1, not {to_text(value)}")
+    mask = 1 << visitor.bit
+    (held,) = _swapped([register], visitor)
+    return _swapped([held | mask if value else held & ~mask], visitor)[0]
 
 
 def _swapped(registers: Sequence[int], visitor: Visitor) -> list[int]:
@@ -73,47 +88,60 @@ def _width(visitor: Visitor) -> int:
     return 1 if visitor.table.is_bits else 16
 
 
-def _joined(ordered: Sequence[int], visitor: Visitor, limits: Limits) -> int:
+def _raw(ordered: Sequence[int], visitor: Visitor, limits: Limits) -> Decimal:
+    if visitor.encoding is not None:
+        return encoding.number_in(ordered, visitor.encoding)
     number = 0
     for register in ordered:
         number = number << _width(visitor) | register
     bits = _width(visitor) * visitor.limit
-    return number - (1 << bits) if _is_signed(limits) and not visitor.table.is_bits and number >> (bits - 1) else number
+    is_negative = _is_signed(limits) and not visitor.table.is_bits and number >> (bits - 1)
+    return Decimal(number - (1 << bits) if is_negative else number)
 
 
-def _split(raw: int, visitor: Visitor, limits: Limits) -> list[int]:
+def _registers(raw: Decimal, visitor: Visitor, limits: Limits) -> list[int]:
+    if visitor.encoding is not None:
+        return encoding.registers_of(raw, visitor.encoding)
+    number = int(raw)
     bits = _width(visitor) * visitor.limit
     signed = _is_signed(limits) and not visitor.table.is_bits
     least, most = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
-    if not least <= raw <= most:
-        raise ValueRefused(f"{raw} does not fit into {visitor.limit} {visitor.table} ({least} to {most})")
-    raw &= (1 << bits) - 1
+    if not least <= number <= most:
+        raise ValueRefused(f"{number} does not fit into {visitor.limit} {visitor.table} ({least} to {most})")
+    number &= (1 << bits) - 1
     mask = (1 << _width(visitor)) - 1
-    return [raw >> (_width(visitor) * place) & mask for place in reversed(range(visitor.limit))]
+    return [number >> (_width(visitor) * place) & mask for place in reversed(range(visitor.limit))]
 
 
-def _scaled(raw: int, visitor: Visitor, data_type: DataType) -> int | float:
+def _scaled(raw: Decimal, visitor: Visitor, data_type: DataType) -> int | float:
     # Decimal: 0.1 as a double would make 215 x 0.1 end in …04, and truncation would then lose a whole unit elsewhere.
     with localcontext() as context:
         context.prec = _PRECISION
-        exact = Decimal(raw) * visitor.scale
+        exact = raw * visitor.scale
         return int(exact) if data_type is DataType.INT else float(exact)
 
 
-def _unscaled(value: int | float, visitor: Visitor) -> int:
+def _unscaled(value: int | float, visitor: Visitor) -> Decimal:
     with localcontext() as context:
         context.prec = _PRECISION
-        exact = Decimal(to_text(value)) / visitor.scale
-        nearest = int(exact.to_integral_value())
+        if visitor.encoding is not None and visitor.encoding.is_float:
+            return Decimal(repr(value)) / visitor.scale
+        wanted = Decimal(to_text(value))
+        nearest = int((wanted / visitor.scale).to_integral_value())
         # An int drops its fraction when it is read: of a coarse scale the next register is the one that reads as the value.
         for candidate in (nearest, nearest + 1, nearest - 1):
-            if Decimal(candidate) * visitor.scale == Decimal(to_text(value)):
-                return candidate
+            if Decimal(candidate) * visitor.scale == wanted:
+                return Decimal(candidate)
         if isinstance(value, int):
             for candidate in (nearest, nearest + 1, nearest - 1):
                 if int(Decimal(candidate) * visitor.scale) == value:
-                    return candidate
-        return nearest
+                    return Decimal(candidate)
+        return Decimal(nearest)
+
+
+def _grain(visitor: Visitor) -> str:
+    """Why not every value can be held."""
+    return f"with scale {visitor.scale}" if visitor.encoding is None or not visitor.encoding.is_float else f"as {visitor.encoding}"
 
 
 def _as(data_type: DataType, number: int | float) -> int | float:
@@ -121,10 +149,8 @@ def _as(data_type: DataType, number: int | float) -> int | float:
 
 
 def _text(ordered: Sequence[int], visitor: Visitor) -> str:
-    while ordered and ordered[-1] == 0:
-        ordered = ordered[:-1]
     try:
-        found = bytes(ordered).decode("utf-8")
+        found = (encoding.text_bytes(ordered) if visitor.encoding is Encoding.TEXT else bytes(ordered).rstrip(b"\0")).decode("utf-8")
     except ValueError as exc:
         raise DeviceRefused(f"registers from {visitor.offset} on hold no text") from exc
     if not is_value(found):
@@ -134,6 +160,9 @@ def _text(ordered: Sequence[int], visitor: Visitor) -> str:
 
 def _characters(value: str, visitor: Visitor) -> list[int]:
     encoded = value.encode("utf-8")
-    if len(encoded) > visitor.limit:
+    each = 2 if visitor.encoding is Encoding.TEXT else 1
+    if len(encoded) > each * visitor.limit:
         raise ValueRefused(f"{len(encoded)} bytes of text do not fit into {visitor.limit} registers")
+    if each == 2:
+        return encoding.text_registers(encoded, visitor.limit)
     return [*encoded, *[0] * (visitor.limit - len(encoded))]

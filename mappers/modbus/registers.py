@@ -1,6 +1,7 @@
 """``visitorConfig`` of contract 5.2 to the registers that hold a property. Pure.
 
 ``offset`` is the first register and ``limit`` how many there are, as the CRD says; KubeEdge's own mapper read ``index`` and ``offset``.
+``encoding`` and ``bit`` are ours (decision 0078): a profile without them means what it means to KubeEdge.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from mappers.modbus.encoding import Encoding
 from mappers.sdk import fields
 from mappers.sdk.errors import ProfileError
 from mappers.sdk.profile import Property
@@ -44,7 +46,10 @@ class Table(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Where a property is and how its registers are to be read; ``scale`` is what one unit of the register is worth."""
+    """Where a property is and how its registers are to be read; ``scale`` is what one unit of the register is worth.
+
+    ``bit``: the one of a 16-bit register that is meant, 0 the least significant; None: the whole register.
+    """
 
     table: Table
     offset: int
@@ -52,20 +57,23 @@ class Visitor:
     scale: Decimal = Decimal(1)
     is_swap: bool = False
     is_register_swap: bool = False
+    encoding: Encoding | None = None
+    bit: int | None = None
 
 
 def visitor_of(wanted: Property) -> Visitor:
     """Raises ProfileError naming the part of ``visitorConfig`` at fault."""
     config, path = wanted.visitor, wanted.path
     table = _table(fields.required_text(config, "register", path), f"{path}.register")
+    encoding, bit = _encoding(wanted, table), _bit(wanted, table)
     offset = fields.integer(config, "offset", path, least=0, most=MAX_ADDRESS)
-    limit = fields.integer(config, "limit", path, least=1, most=_most(wanted.data_type, table, path))
+    limit = _limit(wanted, table, encoding, bit)
     if offset + limit - 1 > MAX_ADDRESS:
         raise ProfileError(f"{path}.limit", f"{limit} registers from {offset} on end after {MAX_ADDRESS}")
     if wanted.writable and not table.is_writable:
-        raise ProfileError(f"{path}.register", f"a {table} cannot be written but accessMode is ReadWrite")
+        raise ProfileError(f"{path}.register", f"{table} cannot be written but accessMode is ReadWrite")
     swaps = fields.flag(config, "isSwap", path), fields.flag(config, "isRegisterSwap", path)
-    return Visitor(table, offset, limit, _scale(wanted), *swaps)
+    return Visitor(table, offset, limit, _scale(wanted), *swaps, encoding, bit)
 
 
 def _table(name: str, path: str) -> Table:
@@ -73,6 +81,44 @@ def _table(name: str, path: str) -> Table:
         return Table(name)
     except ValueError:
         raise ProfileError(path, f"expected {', '.join(Table)}, got {name!r}") from None
+
+
+def _encoding(wanted: Property, table: Table) -> Encoding | None:
+    name, path = fields.text(wanted.visitor, "encoding", wanted.path), f"{wanted.path}.encoding"
+    if not name:
+        return None
+    if name not in tuple(Encoding):
+        raise ProfileError(path, f"expected {', '.join(Encoding)}, got {name!r}")
+    if table.is_bits:
+        raise ProfileError(path, f"a {table} holds bits, not {name}")
+    encoding = Encoding(name)
+    fitting = (DataType.STRING,) if encoding is Encoding.TEXT else (DataType.INT, DataType.FLOAT)
+    if wanted.data_type not in fitting:
+        raise ProfileError(path, f"{name} is for a property of type {' or '.join(fitting)}, {wanted.name} is {wanted.data_type}")
+    return encoding
+
+
+def _bit(wanted: Property, table: Table) -> int | None:
+    if wanted.visitor.get("bit") is None:
+        return None
+    bit, path = fields.integer(wanted.visitor, "bit", wanted.path, least=0, most=15), f"{wanted.path}.bit"
+    if table.is_bits:
+        raise ProfileError(path, f"a {table} is a bit; give its number as offset")
+    if wanted.data_type not in (DataType.INT, DataType.BOOLEAN):
+        raise ProfileError(path, f"a bit is for a property of type int or boolean, {wanted.name} is {wanted.data_type}")
+    for key in ("encoding", "scale"):
+        if wanted.visitor.get(key) not in (None, "", 0, 1):
+            raise ProfileError(f"{wanted.path}.{key}", "a single bit has none")
+    return bit
+
+
+def _limit(wanted: Property, table: Table, encoding: Encoding | None, bit: int | None) -> int:
+    path = wanted.path
+    most = _most(wanted.data_type, table, path)
+    limit = fields.integer(wanted.visitor, "limit", path, least=1, most=1 if bit is not None else most)
+    if encoding is not None and encoding.registers not in (0, limit):
+        raise ProfileError(f"{path}.limit", f"{encoding} takes {encoding.registers} of them, got {limit}")
+    return limit
 
 
 def _most(data_type: DataType, table: Table, path: str) -> int:

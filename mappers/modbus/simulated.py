@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mappers.modbus.address import Framing
 from mappers.modbus.registers import Table
 from mappers.modbus.registertext import parse_registers
 from mappers.modbus.slave import REGISTERS, Slave, SlaveError
@@ -56,7 +57,7 @@ async def _serve(flags: argparse.Namespace, slave: Slave) -> None:
         await slave.serve_serial(flags.serial, baud_rate=flags.baud)
         where = flags.serial
     else:
-        where = f"{flags.host}:{await slave.serve_tcp(flags.host, flags.port)}"
+        where = f"{flags.host}:{await slave.serve_tcp(flags.host, flags.port, Framing(flags.framing))}"
     sys.stdout.write(f"listening on {where}\n")
     sys.stdout.flush()
     drift = None if flags.still else asyncio.create_task(_drift(slave))
@@ -93,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     line = parser.add_mutually_exclusive_group()
     line.add_argument("--port", type=_port, default=5020, help="TCP port; 0 lets the system choose (default 5020)")
     line.add_argument("--serial", metavar="TTY", help="serve RTU on this serial port instead of TCP")
+    parser.add_argument("--framing", choices=list(Framing), default=Framing.TCP, help="rtu: RTU frames over TCP (default tcp)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--baud", type=_positive, default=9600, help="baud rate of the serial port, 8N1 (default 9600)")
     parser.add_argument("--unit", type=_unit, default=0, help="answer only for this unit (default: for every one)")

@@ -12,6 +12,8 @@ import pymodbus.datastore
 import pymodbus.exceptions
 import pymodbus.server
 
+from mappers.modbus.address import Framing
+from mappers.modbus.link import RTU_FRAMES
 from mappers.modbus.registers import Table
 from mappers.sdk.errors import MapperError
 
@@ -50,9 +52,10 @@ class Slave:
         self._server: Any = None
         self._serving: asyncio.Task[None] | None = None
 
-    async def serve_tcp(self, host: str, port: int) -> int:
+    async def serve_tcp(self, host: str, port: int, framing: Framing = Framing.TCP) -> int:
         """The port that it listens on. Raises SlaveError."""
-        self._server = _SERVER.ModbusTcpServer(self._context, address=(host, port), **_silence(_SERVER.ModbusTcpServer))
+        framer = {"framer": RTU_FRAMES} if framing is Framing.RTU else {}
+        self._server = _SERVER.ModbusTcpServer(self._context, address=(host, port), **framer, **_silence(_SERVER.ModbusTcpServer))
         await self._start(f"{host}:{port}")
         return int(self._server.transport.sockets[0].getsockname()[1])
 

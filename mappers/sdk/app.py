@@ -12,6 +12,7 @@ from mappers.sdk.config import Settings
 from mappers.sdk.conversation import Pace
 from mappers.sdk.driver import Family
 from mappers.sdk.mapper import Mapper
+from supervision.notify import service_manager
 
 logger = logging.getLogger(__name__)
 
@@ -28,10 +29,13 @@ def run(protocol: str, family: Family, settings: Settings) -> None:
         on_connected=lambda: mapper.broker_back(),
     )
     mapper = Mapper(family, bus, Path(settings.profile), Pace(settings.poll, settings.refresh, settings.deadband))
+    manager = service_manager()
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     bus.start()
-    mapper.run(ended)
+    manager.ready(f"follows {settings.profile}")
+    mapper.run(ended, manager.alive)
+    manager.stopping()
     bus.stop()
     logger.info("ended")

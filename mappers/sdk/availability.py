@@ -35,9 +35,12 @@ class Availability:
         self._streak = min(self._streak, 0) - 1
         return self._becomes(OFFLINE, self.state == "" or -self._streak >= FAILURES)
 
-    def next_visit(self, now: float, regular: float) -> float:
-        """When to look again: as planned while it answers, else further and further apart, so that it costs others on its line little."""
-        return regular if self._streak >= 0 else max(regular, self.backoff.after_failure(now))
+    def next_visit(self, now: float, regular: float, again_in: float | None = None) -> float:
+        """When to look again: as planned while it answers, else after ``again_in`` seconds, or where nobody knows better further and
+        further apart, so that it costs others on its line little."""
+        if self._streak >= 0:
+            return regular
+        return max(regular, self.backoff.after_failure(now) if again_in is None else now + again_in)
 
     def _becomes(self, state: str, settled: bool) -> bool:
         if state == self.state or not settled:

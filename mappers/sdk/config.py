@@ -25,7 +25,7 @@ from typing import Any
 
 from mappers.sdk.bus import parse_url
 from mappers.sdk.errors import SettingError
-from mappers.sdk.logs import LEVELS
+from supervision.logs import LEVELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,10 @@ def _number(least: float, most: float) -> Callable[[Any], float]:
     def read(value: Any) -> float:
         try:
             number = math.nan if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not least <= number <= most:
-            raise ValueError(f"expected a number of {least:g} to {most:g}, got {value!r}")
+            raise ValueError(f"expected a number of {least:g} to {most:g}, got {str(value)[:80]!r}")
         return number
 
     return read
@@ -87,7 +87,7 @@ def _number(least: float, most: float) -> Callable[[Any], float]:
 
 def _level(value: Any) -> str:
     if value not in LEVELS:
-        raise ValueError(f"expected {', '.join(LEVELS)}, got {value!r}")
+        raise ValueError(f"expected {', '.join(LEVELS)}, got {str(value)[:80]!r}")
     return str(value)
 
 
@@ -117,7 +117,7 @@ def settle(flags: Mapping[str, str | None], environment: Mapping[str, str], file
     kept = _flat(file)
     unknown = kept.keys() - {setting.key for setting in SETTINGS}
     if unknown:
-        raise SettingError(min(unknown), "there is no such setting")
+        raise SettingError(ascii(min(unknown))[1:-1][:80], "there is no such setting")
     found = {setting.name: _settled(setting, flags, environment, kept) for setting in SETTINGS}
     return Settings(**found, password=environment.get(PASSWORD_VARIABLE, ""))
 

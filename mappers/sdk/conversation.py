@@ -16,8 +16,9 @@ from viaduct import topics
 
 logger = logging.getLogger(__name__)
 
+ASK_SECONDS = 0.25
 UNKNOWN_LIMIT = 10.0
-"""Longest time between two questions about a device that EdgeCore does not know (yet), in seconds."""
+"""First and longest time between two questions about a device that EdgeCore does not know (yet), in seconds."""
 
 _NO_BROKER_SECONDS = 1.0
 
@@ -50,7 +51,7 @@ class Conversation:
         self._state_due = 0.0
         self._ask_due = 0.0
         self._say_due = 0.0
-        self._backoff = Backoff(1.0, UNKNOWN_LIMIT)
+        self._backoff = Backoff(ASK_SECONDS, UNKNOWN_LIMIT)
         self._events = 0
         # Else the answer to a mapper that ran before would be taken for one's own.
         self._prefix = f"{device}-{uuid.uuid4().hex[:8]}"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
+from mappers.sdk.errors import DeviceRefused
 from mappers.sdk.profile import Device, Property
 from mappers.sdk.values import Value
 
@@ -24,6 +28,22 @@ class Driver(Protocol):
         """Let go of the device; may be called at any time, also twice. Never fails."""
 
 
+@runtime_checkable
+class Telling(Protocol):
+    """What a driver may offer besides: its device tells by itself that something has changed."""
+
+    def on_news(self, told: Callable[[str], None]) -> None:
+        """``told`` may be called from any thread with the name of a property that is worth reading before the next poll."""
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """What a driver may offer besides: it reads several properties with fewer questions than one for each."""
+
+    def read_all(self, wanted: Sequence[Property]) -> Mapping[str, Value | DeviceRefused]:
+        """By name, for each of ``wanted``: the value, or why this one cannot be read. Raises DeviceAway."""
+
+
 class Family(Protocol):
     """All devices of one protocol in one mapper: what they share (a serial line, a connection) is its business."""
 
@@ -42,3 +62,20 @@ class DriverClass(Protocol):
     """What an entry point of the group ``bramble.mappers`` names."""
 
     def family(self) -> Family: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """``profile``: a ``deviceProfile.json`` of devices that ``family`` serves though there are none; empty where it makes them up from
+    whatever profile the settings name."""
+
+    family: Family
+    profile: bytes
+
+
+@runtime_checkable
+class Simulated(Protocol):
+    """What a driver class offers beside ``family`` so that ``--simulate`` works."""
+
+    def simulation(self) -> AbstractContextManager[Simulation]:
+        """Lasts until it is left. Raises MapperError."""

@@ -15,11 +15,15 @@ class SettingError(MapperError):
         self.key = key
 
 
+_MOST_WORDS = 500
+"""Of a reason, which may quote what the profile says."""
+
+
 class ProfileError(MapperError):
     """A part of the device profile. ``path`` is where, e.g. ``propertyVisitors[2].visitorConfig.offset``."""
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
+        super().__init__(f"{path}: {reason[:_MOST_WORDS]}")
         self.path = path
 
 
@@ -28,7 +32,14 @@ class ValueRefused(MapperError):
 
 
 class DeviceAway(MapperError):
-    """The device, or the way to it, does not answer. It may come back."""
+    """The device, or the way to it, does not answer. It may come back.
+
+    ``again_in``: seconds after which a driver knows that trying again makes sense and costs others little; None leaves it to the SDK.
+    """
+
+    def __init__(self, reason: str = "", *, again_in: float | None = None) -> None:
+        super().__init__(reason)
+        self.again_in = again_in
 
 
 class DeviceRefused(MapperError):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 from mappers.sdk.errors import ProfileError
 
 JsonObject = Mapping[str, Any]
+
+_LARGEST = sys.float_info.max
 
 
 def text(body: JsonObject, key: str, path: str) -> str:
@@ -48,7 +50,7 @@ def number(body: JsonObject, key: str, path: str) -> int | float | None:
     value = body.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
         raise ProfileError(f"{path}.{key}", f"expected a number, got {kind(value)}")
     return value
 

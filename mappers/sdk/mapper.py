@@ -54,10 +54,11 @@ class Mapper:
         self._gone_since: float | None = None
         self._problems: tuple[str, ...] = ()
 
-    def run(self, ended: threading.Event) -> None:
-        """Until ``ended``; then within two seconds."""
+    def run(self, ended: threading.Event, alive: Callable[[], None] = lambda: None) -> None:
+        """Until ``ended``; then within two seconds. ``alive`` is called after each look."""
         while not ended.is_set():
             self.look()
+            alive()
             ended.wait(LOOK_SECONDS)
         self._stop([worker for _, worker in self._served.values()])
 

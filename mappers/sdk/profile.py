@@ -5,7 +5,6 @@ The profile holds the devices of every protocol of a node; ``protocol_config`` a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,14 +16,20 @@ from mappers.sdk.values import NO_LIMITS, DataType, Limits
 from viaduct.codec import check_depth
 from viaduct.device import is_device_id, is_key
 from viaduct.errors import MalformedMessage
+from viaduct.jsontext import read_json
 
 MAX_PROFILE_BYTES = 4 * 1024 * 1024
 """A ConfigMap holds 1 MiB; a file that a person wrote may be larger, one without end is refused."""
 
+_LONGEST_CYCLE_MS = 366 * 86_400_000
+
+CUSTOMIZED = "customized-protocol"
+"""One that the contract has no fields for: its name and settings stand one level deeper (decision 0070). Its driver sees none of that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """One property and how its protocol reaches it. ``path`` is where ``visitor`` stands in the profile."""
+    """One property and how its protocol reaches it. ``path`` is where ``visitor`` stands in the profile; that one moves is no change."""
 
     name: str
     data_type: DataType
@@ -32,19 +37,22 @@ class Property:
     limits: Limits = NO_LIMITS
     unit: str = ""
     visitor: JsonObject = field(default_factory=dict, hash=False)
-    path: str = ""
+    path: str = field(default="", compare=False)
+    cycle: float = 0.0
+    """Seconds between two reads; 0: as the mapper's settings have it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """``protocol`` such as ``modbus-tcp``, "" where there is none. ``path`` is where ``config`` stands in the profile."""
+    """``protocol`` such as ``modbus-tcp``, "" where there is none. ``path`` is where ``config`` stands in the profile: another device that
+    comes or goes moves it, and this device goes on undisturbed."""
 
     id: str
     model: str
     protocol: str
     config: JsonObject = field(default_factory=dict, hash=False)
     properties: tuple[Property, ...] = ()
-    path: str = ""
+    path: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,13 @@ class _Protocol:
     path: str
 
 
-_Visitor = tuple[str, JsonObject]
+@dataclass(frozen=True, slots=True)
+class _Visitor:
+    path: str
+    config: JsonObject
+    cycle: float
+
+
 _Visitors = Mapping[tuple[str, str], _Visitor]
 _Models = Mapping[str, tuple[tuple[str, JsonObject], ...]]
 
@@ -92,12 +106,12 @@ def _json(content: bytes) -> JsonObject:
     try:
         text = content.decode("utf-8")
         check_depth(text)
-        body = json.loads(text)
+        body = read_json(text)
     except UnicodeDecodeError as exc:
         raise ProfileError("profile", f"not UTF-8 at byte {exc.start}") from exc
     except MalformedMessage as exc:
         raise ProfileError("profile", exc.reason) from exc
-    except (ValueError, RecursionError) as exc:
+    except ValueError as exc:
         raise ProfileError("profile", f"not JSON: {exc}") from exc
     if not isinstance(body, dict):
         raise ProfileError("profile", f"expected an object, got {fields.kind(body)}")
@@ -137,8 +151,15 @@ def _protocol(path: str, entry: JsonObject) -> tuple[str, _Protocol] | None:
     if not name:
         # A device without a protocol leaves `{"protocol_config":null}` behind.
         return None
-    config = fields.part(entry, "protocol_config", path)
-    return name, _Protocol(fields.required_text(entry, "protocol", path), config, f"{path}.protocol_config")
+    config, where = fields.part(entry, "protocol_config", path), f"{path}.protocol_config"
+    kind = fields.required_text(entry, "protocol", path)
+    if kind == CUSTOMIZED:
+        return name, _Protocol(fields.required_text(config, "protocolName", where), *_config_data(config, where))
+    return name, _Protocol(kind, config, where)
+
+
+def _config_data(config: JsonObject, path: str) -> tuple[JsonObject, str]:
+    return fields.part(config, "configData", path), f"{path}.configData"
 
 
 def _properties(path: str, entry: JsonObject) -> tuple[str, tuple[tuple[str, JsonObject], ...]]:
@@ -151,8 +172,12 @@ def _properties(path: str, entry: JsonObject) -> tuple[str, tuple[tuple[str, Jso
 
 
 def _visitor(path: str, entry: JsonObject) -> tuple[tuple[str, str], _Visitor]:
+    cycle = fields.integer(entry, "collectCycle", path, least=0, most=_LONGEST_CYCLE_MS) / 1000
     key = fields.required_text(entry, "modelName", path), fields.required_text(entry, "propertyName", path)
-    return key, (f"{path}.visitorConfig", fields.part(entry, "visitorConfig", path))
+    config, where = fields.part(entry, "visitorConfig", path), f"{path}.visitorConfig"
+    if fields.text(entry, "protocol", path) == CUSTOMIZED:
+        config, where = _config_data(config, where)
+    return key, _Visitor(where, config, cycle)
 
 
 def _device(
@@ -194,9 +219,9 @@ def _property(path: str, entry: JsonObject, model: str, visitors: _Visitors) -> 
         raise ProfileError(f"{path}.name", f"{name[:64]!r} is not 1 to 128 of a-z A-Z 0-9 - _ . , : / @ #")
     if (model, name) not in visitors:
         return None
-    where, visitor = visitors[model, name]
-    writable = _access(entry, path)
-    return Property(name, _data_type(entry, path), writable, _limits(entry, path), fields.text(entry, "unit", path), visitor, where)
+    found = visitors[model, name]
+    limits, unit = _limits(entry, path), fields.text(entry, "unit", path)
+    return Property(name, _data_type(entry, path), _access(entry, path), limits, unit, found.config, found.path, found.cycle)
 
 
 def _data_type(entry: JsonObject, path: str) -> DataType:
@@ -215,7 +240,7 @@ def _access(entry: JsonObject, path: str) -> bool:
 
 
 def _limits(entry: JsonObject, path: str) -> Limits:
-    """A limit of 0 is omitted like any zero, so a missing one is no limit: nothing that a device holds is hidden by a guess."""
+    """KubeEdge omits a limit of 0 like any zero, so a missing one is no limit: nothing that a device holds is hidden by a guess."""
     limits = Limits(fields.number(entry, "minimum", path), fields.number(entry, "maximum", path))
     if limits.minimum is not None and limits.maximum is not None and limits.minimum > limits.maximum:
         raise ProfileError(f"{path}.maximum", f"{limits.maximum} is less than the minimum {limits.minimum}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from viaduct import topics
 from viaduct.device import MsgTwin, TwinValue, is_key, is_value, to_text, twin_update_content
 from viaduct.deviceparse import MAX_PAYLOAD_BYTES, parse_request, parse_twin_sync
 from viaduct.errors import MalformedPayload
+from viaduct.jsontext import read_json
 
 UNKNOWN_DEVICE = 404
 """``code`` of an answer about a device that EdgeCore has not heard of (yet)."""
@@ -55,7 +55,7 @@ def hear(topic: str, payload: bytes) -> Heard:
         raise MalformedPayload("payload", f"{len(payload)} bytes, the limit is {MAX_PAYLOAD_BYTES}")
     # First of all: it checks that there is an object of bearable depth.
     event_id, _ = parse_request(payload)
-    body: dict[str, Any] = json.loads(payload)
+    body: dict[str, Any] = read_json(payload.decode())
     if topic.endswith("/delta"):
         return _delta(body)
     if "code" in body:

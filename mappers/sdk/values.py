@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -22,6 +23,14 @@ class DataType(StrEnum):
     FLOAT = "float"
     BOOLEAN = "boolean"
     STRING = "string"
+
+    @classmethod
+    def _missing_(cls, value: object) -> DataType | None:
+        """``double`` of v1alpha2 and v1beta1: every float here has 64 bits."""
+        return cls.FLOAT if value == "double" else None
+
+
+KINDS: Mapping[DataType, type] = {DataType.INT: int, DataType.FLOAT: float, DataType.BOOLEAN: bool, DataType.STRING: str}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,18 @@ def parse(text: str, data_type: DataType, limits: Limits = NO_LIMITS) -> Value:
             raise ValueRefused(f"expected true or false, got {_shown(text)}")
         return text == "true"
     return _within(_number(text, data_type), limits)
+
+
+def check(value: Value, data_type: DataType, limits: Limits = NO_LIMITS) -> None:
+    """What every driver asks before it writes.
+
+    Raises:
+        ValueRefused: no ``data_type`` or outside ``limits``; a whole number is a float as well.
+    """
+    if type(value) is not KINDS[data_type] and not (data_type is DataType.FLOAT and type(value) is int):
+        raise ValueRefused(f"expected {data_type}, got {_shown(to_text(value))}")
+    if not isinstance(value, str | bool):
+        _within(value, limits)
 
 
 def to_text(value: Value) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mappers.sdk.schedule import NEVER, Backoff
 
-RETRY_SECONDS = 1.0
+RETRY_SECONDS = 0.5
 RETRY_LIMIT = 60.0
 
 

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from mappers.sdk import values
 from mappers.sdk.availability import ONLINE, Availability
 from mappers.sdk.conversation import Conversation, Pace, Publish
-from mappers.sdk.driver import Driver
+from mappers.sdk.cycles import Cycles
+from mappers.sdk.driver import Batching, Driver, Telling
 from mappers.sdk.errors import DeviceAway, DeviceRefused, ValueRefused
 from mappers.sdk.profile import Property
 from mappers.sdk.schedule import NEVER, Backoff, next_tick, wait_until
 from mappers.sdk.twin import Answered, Failed, Heard, Wanted
+from mappers.sdk.values import Value
 from mappers.sdk.wishes import Wishes
 
 logger = logging.getLogger(__name__)
@@ -39,6 +41,13 @@ class BrokerBack:
 
 
 @dataclass(frozen=True, slots=True)
+class News:
+    """The device told by itself that this property has changed."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     pass
 
@@ -50,8 +59,9 @@ class Worker:
         self.device = device
         self._driver = driver
         self._properties: Mapping[str, Property] = {wanted.name: wanted for wanted in properties}
-        self._poll = pace.poll
-        self._inbox: queue.Queue[Heard | BrokerBack | Stop] = queue.Queue(INBOX)
+        self._cycles = Cycles(properties, pace.poll)
+        self._poll = self._cycles.visit
+        self._inbox: queue.Queue[Heard | BrokerBack | News | Stop] = queue.Queue(INBOX)
         self._missed = threading.Event()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"device-{device}", daemon=True)
@@ -60,8 +70,12 @@ class Worker:
         self._wishes = Wishes()
         self._complaints: dict[str, str] = {}
         self._is_open = False
+        self._again_in: float | None = None
         self._poll_due = 0.0
         self._visit_due = 0.0
+        self._news: set[str] = set()
+        if isinstance(driver, Telling):
+            driver.on_news(self._take_news)
 
     def start(self) -> None:
         self._thread.start()
@@ -82,6 +96,13 @@ class Worker:
 
     def join(self, timeout: float) -> None:
         self._thread.join(timeout)
+
+    def _take_news(self, name: str) -> None:
+        try:
+            self._inbox.put_nowait(News(name))
+        except queue.Full:
+            # The next poll reads it as well.
+            pass
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -117,7 +138,7 @@ class Worker:
             self._missed.clear()
             self._conversation.start_again(time.monotonic())
 
-    def _hear(self, message: Heard | BrokerBack | Stop) -> None:
+    def _hear(self, message: Heard | BrokerBack | News | Stop) -> None:
         now = time.monotonic()
         match message:
             case Wanted(wanted, whole):
@@ -130,6 +151,8 @@ class Worker:
             case Failed(code=code, reason=reason):
                 for name in self._conversation.take_refusal(message, now):
                     self._complain(f"{name} is refused by EdgeCore: ", f"{reason} (code {code})")
+            case News(name):
+                self._news.add(name)
             case BrokerBack():
                 self._conversation.start_again(now)
 
@@ -139,7 +162,9 @@ class Worker:
         if self._visit_due <= now:
             self._visit(self._read_all)
             self._poll_due = next_tick(self._poll_due or now, time.monotonic(), self._poll)
-            self._visit_due = self._availability.next_visit(time.monotonic(), self._poll_due)
+            self._visit_due = self._availability.next_visit(time.monotonic(), self._poll_due, self._again_in)
+        if self._is_open and self._news:
+            self._visit(self._read_news)
         if self._is_open and self._wishes.due(now):
             self._visit(self._fulfil_wishes)
         if self._is_open and self._wishes.ask_again_due() <= now:
@@ -154,6 +179,7 @@ class Worker:
             purpose()
         except DeviceAway as exc:
             self._let_go()
+            self._again_in = exc.again_in
             self._wishes.doubt()
             self._complain("", str(exc))
             self._note(self._availability.failed())
@@ -172,18 +198,38 @@ class Worker:
             logger.log(logging.INFO if state == ONLINE else logging.WARNING, "%s: %s", self.device, state)
 
     def _read_all(self) -> None:
-        for wanted in self._properties.values():
+        now = time.monotonic()
+        due = self._cycles.due(now)
+        if not due:
+            return
+        if isinstance(self._driver, Batching):
+            found = self._driver.read_all(due)
+            for wanted in due:
+                self._take(wanted, found[wanted.name])
+                self._cycles.was_read(wanted, now)
+            return
+        for wanted in due:
             if not self._stopped.is_set():
                 self._read(wanted)
+                self._cycles.was_read(wanted, now)
+
+    def _read_news(self) -> None:
+        news, self._news = self._news, set()
+        for name in news & self._properties.keys():
+            self._read(self._properties[name])
 
     def _read(self, wanted: Property) -> None:
         try:
-            value = self._driver.read(wanted)
+            self._take(wanted, self._driver.read(wanted))
         except DeviceRefused as exc:
-            self._complain(f"{wanted.name} cannot be read: ", str(exc))
+            self._take(wanted, exc)
+
+    def _take(self, wanted: Property, found: Value | DeviceRefused) -> None:
+        if isinstance(found, DeviceRefused):
+            self._complain(f"{wanted.name} cannot be read: ", str(found))
             return
         self._complaints.pop(f"{wanted.name} cannot be read: ", None)
-        self._conversation.reports.observe(wanted.name, value, wanted.data_type)
+        self._conversation.reports.observe(wanted.name, found, wanted.data_type)
 
     def _fulfil_wishes(self) -> None:
         for name, text in self._wishes.due(time.monotonic()):
@@ -204,7 +250,7 @@ class Worker:
         if wanted is None:
             raise ValueRefused("the device's model has no such property that can be reached")
         value = values.parse(text, wanted.data_type, wanted.limits)
-        held = self._driver.read(wanted)
+        held = self._held(wanted)
         if held != value:
             if not wanted.writable:
                 raise ValueRefused("the property is read-only")
@@ -215,6 +261,15 @@ class Worker:
             logger.info("%s: %s was set to %s", self.device, name, text)
         self._conversation.reports.observe(name, held, wanted.data_type)
         self._conversation.reports.insist(name, time.monotonic())
+
+    def _held(self, wanted: Property) -> Value | None:
+        """None: the device cannot tell what it holds before it was written."""
+        try:
+            return self._driver.read(wanted)
+        except DeviceRefused:
+            if wanted.writable:
+                return None
+            raise
 
     def _complain(self, subject: str, complaint: str) -> None:
         """A warning once until it is well again; what changes meanwhile is for who looks closely."""
