@@ -1,9 +1,11 @@
 # `make` prints this help.
 PY := .venv/bin/python
+# Two more at once than there are cores, since many tests wait; an idle worker takes over what a busy one has not begun.
+QUICK_TESTS := $(PY) -m pytest -n $(shell expr $$(nproc) + 2) --dist worksteal -m 'not system'
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-down check format test bench clean
+.PHONY: help install demo demo-down check format test deb test-deb fuzz faults bench clean
 
 help: ## this list
 	@echo 'Bramble. On a fresh Debian or Raspberry Pi OS machine, as root or with sudo:'
@@ -13,6 +15,7 @@ help: ## this list
 	@echo '  make demo ONCE=1     run the main job to its end without a person, check every step, clean up'
 	@echo '  make test T=PATH     only the tests in PATH (or anything else that pytest takes)'
 	@echo '  make bench ONLY=twin only the figures whose name contains "twin"; OUT=FILE writes them as JSON too'
+	@echo '  make faults ONLY=off  only the profiles whose name contains "off"; SHORT=1 a few rounds of each, and no row is written'
 
 install: ## install what the demo needs
 	@packaging/install.sh demo
@@ -30,19 +33,33 @@ check: ## format, rules, types, import rules, unit and module tests: under a min
 	@.venv/bin/ruff check -q .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
-	@$(PY) -m pytest -m 'not system' tests/architecture tests/unit tests/wire tests/contract tests/module
+	@$(QUICK_TESTS) tests/unit tests/module tests/architecture
 
 format: ## put the code into its format
 	@packaging/install.sh test
 	@.venv/bin/ruff format -q . && .venv/bin/ruff check -q --fix .
 
-test: ## install what is missing and run every test: unit, module, contract, wire, system
+test: ## install what is missing and run every test: the quick ones side by side, then system, one by one
 	@packaging/install.sh test
-	@$(PY) -m pytest $(T)
+	@$(if $(T),$(PY) -m pytest $(T),$(QUICK_TESTS) && $(PY) -m pytest -m system)
+
+deb: ## build the Debian packages into dist/
+	@packaging/deb.sh
+
+test-deb: ## install them in fresh Debian 12 and 13 trees, boot, join, upgrade, purge (root, network, five minutes; not part of make test)
+	@tests/packages/run.sh $(SUITES)
+
+fuzz: ## hostile input, other than last time: SECONDS=180
+	@packaging/install.sh test
+	@$(PY) -m tests.fuzz $(or $(SECONDS),180)
 
 bench: ## print figures, one a line: name value unit
 	@packaging/install.sh test
 	@$(PY) -m tests.bench $(if $(ONLY),--only '$(ONLY)') $(if $(OUT),--json '$(OUT)')
+
+faults: ## shake board, link and cloud, count every message, write docs/reliability.md (about an hour)
+	@packaging/install.sh test
+	@$(PY) -m tests.faults $(if $(SHORT),--short,--write) $(if $(ONLY),--only '$(ONLY)')
 
 clean: ## remove what the build and the tests left in this checkout
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info build dist

@@ -7,16 +7,18 @@ import os
 import shutil
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
 from types import FrameType
 
-from demo.parts import Died, remove_containers, unmount_below
-from demo.stage import Failed, answers, stop_left_over
-from demo.steps import NODE, TOP, Demo
+from demo.parts import Died, quietly, remove_containers, unmount_below
+from demo.stage import Failed, Stage, answers, run, stop_left_over
+from demo.steps import IMAGE, NODE, TOP, Demo
 
 FOLDER = TOP / ".demo"
+
+_DOWN_SECONDS = 30.0
+"""What ``make demo-down`` may take from its first process to its last file."""
 
 NEXT = """
 What to try next (in another terminal):
@@ -24,6 +26,7 @@ What to try next (in another terminal):
   export KUBECONFIG={kubeconfig}
   kubectl get nodes,pods,devices -o wide
   kubectl edit configmap web-page            # then: curl http://127.0.0.1:{web}/cgi-bin/page
+  kubectl exec deploy/web -- /bin/busybox uptime
   kubectl delete pod -l app=web              # another one takes its place
   kubectl get device thermometer -o yaml -w  # then change the register:
   {python} -m mappers.modbus.poke 127.0.0.1:{modbus} holding 0 275
@@ -76,7 +79,7 @@ def play(*, once: bool) -> int:
             places = {"kubeconfig": demo.site.kubeconfig, "folder": demo.folder, "python": sys.executable}
             ports = {"web": demo.web_port, "modbus": demo.modbus_port, "mqtt": demo.board.mqtt}
             print(NEXT.format(**places, **ports), flush=True)
-            threading.Event().wait()
+            wait_for_the_end(demo.stage)
     except KeyboardInterrupt:
         print("\nEnding …")
         code = 130 if once else 0
@@ -92,12 +95,29 @@ def play(*, once: bool) -> int:
     return code
 
 
+def wait_for_the_end(stage: Stage) -> None:
+    """Until Ctrl-C, or until ``make demo-down`` in another terminal has ended the processes.
+
+    Raises:
+        Died: one of them ended by itself.
+    """
+    while (dead := stage.dead()) is None:
+        time.sleep(0.5)
+    wait_until = time.monotonic() + _DOWN_SECONDS
+    while stage.folder.exists() and time.monotonic() < wait_until:
+        time.sleep(0.5)
+    if stage.folder.exists():
+        raise Died(f"{dead.name} ended with code {dead.process.returncode}:\n{dead.tail()}")
+    print("\nThe demo was ended from elsewhere.")
+
+
 def clean_up_left_over() -> list[str]:
     """End the processes and remove the containers and files of a demo that did not end by itself; what was there."""
     if not FOLDER.exists():
         return []
     names = stop_left_over(FOLDER)
     remove_containers(FOLDER / NODE)
+    quietly(lambda: run("podman", "rmi", "-f", IMAGE))
     unmount_below(FOLDER)
     shutil.rmtree(FOLDER, ignore_errors=True)
     return names or ["files"]

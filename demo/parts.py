@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,8 +13,12 @@ from typing import Any, TypeVar
 
 from demo.stage import BIN, Failed, Running, Stage, answers, free_port, run, wait_for
 from edgecore.containers import labels
+from edgecore.leftovers import end, started_with
 
 T = TypeVar("T")
+
+DEVICES = "devices.v1alpha1.devices.kubeedge.io"
+"""As kubectl names the version of the examples; `kubectl get device` shows the newest one."""
 
 SITE_CONFIG = """\
 apiVersion: edgesite.config.kubeedge.io/v1alpha1
@@ -24,10 +28,28 @@ apiServer:
   port: {api}
   dataDir: {folder}/site
   kubeConfig: {folder}/kubeconfig
+commonConfig:
+  monitorServer: {{bindAddress: "127.0.0.1:{metrics}"}}
 modules:
   cloudHub:
     websocket: {{address: 127.0.0.1, port: {hub}}}
     https: {{address: 127.0.0.1, port: {https}}}
+  cloudStream: {{streamPort: 0}}
+"""
+
+CLOUD_CONFIG = """\
+apiVersion: cloudcore.config.kubeedge.io/v1alpha1
+kind: CloudCore
+commonConfig:
+  monitorServer: {{bindAddress: "127.0.0.1:0"}}
+kubeAPIConfig:
+  kubeConfig: {folder}/kubeconfig
+modules:
+  cloudHub:
+    websocket: {{address: 127.0.0.1, port: {hub}}}
+    https: {{address: 127.0.0.1, port: {https}}}
+  cloudStream: {{streamPort: 0}}
+stateDir: {folder}/cloudcore
 """
 
 BOARD_CONFIG = """\
@@ -35,10 +57,13 @@ apiVersion: edgecore.config.kubeedge.io/v1alpha1
 kind: EdgeCore
 database:
   dataSource: {folder}/edgecore.db
+metrics:
+  port: {metrics}
 modules:
   edged:
     hostnameOverride: {node}
     rootDirectory: {folder}/edged
+    staticPodPath: {folder}/manifests
   edgeHub:
     httpServer: https://127.0.0.1:{https}
     tlsCaFile: {folder}/ca.crt
@@ -49,6 +74,8 @@ modules:
   eventBus:
     mqttMode: 0
     mqttServerInternal: tcp://127.0.0.1:{mqtt}
+  localAPI:
+    socket: {folder}/edgecore.sock
 """
 
 
@@ -60,6 +87,7 @@ class Site:
     api: int = field(default_factory=lambda: free_port(6443))
     hub: int = field(default_factory=lambda: free_port(10000))
     https: int = field(default_factory=lambda: free_port(10002))
+    metrics: int = field(default_factory=lambda: free_port(9091))
     process: Running | None = None
 
     @property
@@ -77,7 +105,7 @@ class Site:
 
     def launch(self) -> None:
         config = self.folder / "edgesite.yaml"
-        config.write_text(SITE_CONFIG.format(folder=self.folder, api=self.api, hub=self.hub, https=self.https))
+        config.write_text(SITE_CONFIG.format(folder=self.folder, api=self.api, hub=self.hub, https=self.https, metrics=self.metrics))
         self.process = self.stage.start("edgesite", BIN / "edgesite", "--config", config)
 
     def wait_started(self) -> None:
@@ -109,15 +137,15 @@ class Site:
 
     def reported(self, device: str, name: str) -> str:
         """The reported value of a property, "" where there is none."""
-        twins = self.get("device", device).get("status", {}).get("twins", [])
+        twins = self.get(DEVICES, device).get("status", {}).get("twins", [])
         return next((str(twin.get("reported", {}).get("value", "")) for twin in twins if twin["propertyName"] == name), "")
 
     def desire(self, device: str, name: str, value: str) -> None:
-        twins = self.get("device", device)["status"]["twins"]
+        twins = self.get(DEVICES, device)["status"]["twins"]
         for twin in twins:
             if twin["propertyName"] == name:
                 twin["desired"] = {**twin.get("desired", {}), "value": value}
-        self.kubectl("patch", "device", device, "--type=merge", "-p", json.dumps({"status": {"twins": twins}}))
+        self.kubectl("patch", DEVICES, device, "--type=merge", "-p", json.dumps({"status": {"twins": twins}}))
 
     def wait(self, what: str, claim: Callable[[], T | None], *, within: float = 40.0) -> T:
         """As ``wait_for``, but ends at once, with the log, when a process of the stage has died."""
@@ -131,18 +159,60 @@ class Site:
         return wait_for(what, alive_and_true, within=within)
 
 
+@dataclass
+class SplitSite(Site):
+    """The same as two processes, each of which can be killed and started again alone: cloudstub (``process``) and ``cloud``."""
+
+    cloud: Running | None = None
+
+    def launch(self) -> None:
+        self.launch_api()
+        self.wait("the kubeconfig", self.kubeconfig.exists)
+        self.launch_cloud()
+
+    def launch_api(self) -> None:
+        where = ("--data-dir", self.folder / "site", "--listen", f"127.0.0.1:{self.api}")
+        self.process = self.stage.start("cloudstub", BIN / "cloudstub", *where, "--kubeconfig", self.kubeconfig)
+
+    def launch_cloud(self) -> None:
+        config = self.folder / "cloudcore.yaml"
+        config.write_text(CLOUD_CONFIG.format(folder=self.folder, hub=self.hub, https=self.https))
+        self.cloud = self.stage.start("cloudcore", BIN / "cloudcore", "--config", config)
+
+    def kill_api(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.stage.forget(self.process)
+            self.process = None
+
+    def kill_cloud(self) -> None:
+        if self.cloud is not None:
+            self.cloud.kill()
+            self.stage.forget(self.cloud)
+            self.cloud = None
+
+    def stop(self) -> None:
+        if self.cloud is not None:
+            self.cloud.stop()
+            self.stage.forget(self.cloud)
+            self.cloud = None
+        super().stop()
+
+
 class Died(Exception):
     """A process that should run has ended."""
 
 
 @dataclass
 class Board:
-    """EdgeCore with a broker of its own, enrolled at a site."""
+    """EdgeCore with a broker of its own, enrolled at a site. ``hub``: the port that it dials, where that is not the site's own."""
 
     site: Site
     node: str
     mqtt: int = field(default_factory=lambda: free_port(1883))
     process: Running | None = None
+    hub: int = 0
+    metrics: int = field(default_factory=lambda: free_port(10355))
 
     @property
     def folder(self) -> Path:
@@ -155,15 +225,23 @@ class Board:
     def join(self) -> str:
         """Write the config and enrol; what ``edgecore join`` said."""
         self.folder.mkdir(exist_ok=True)
-        values = {"folder": self.folder, "node": self.node, "mqtt": self.mqtt, "hub": self.site.hub, "https": self.site.https}
+        hub = self.hub or self.site.hub
+        values = {
+            "folder": self.folder,
+            "node": self.node,
+            "mqtt": self.mqtt,
+            "metrics": self.metrics,
+            "hub": hub,
+            "https": self.site.https,
+        }
         self.config.write_text(BOARD_CONFIG.format(**values))
         return run(
-            *(BIN / "edgecore", "join", "--cloud", f"127.0.0.1:{self.site.https}", "--hub-port", str(self.site.hub)),
+            *(BIN / "edgecore", "join", "--cloud", f"127.0.0.1:{self.site.https}", "--hub-port", str(hub)),
             *("--token", self.site.token(), "--name", self.node, "--config", self.config),
         )
 
-    def start(self) -> None:
-        self.process = self.site.stage.start(self.node, BIN / "edgecore", "--config", self.config)
+    def start(self, env: Mapping[str, str] | None = None) -> None:
+        self.process = self.site.stage.start(self.node, BIN / "edgecore", "--config", self.config, env=env)
 
     def stop(self) -> None:
         if self.process is not None:
@@ -207,6 +285,11 @@ class Board:
     def remove_containers(self) -> None:
         """Take away by force what this EdgeCore made; nothing else."""
         remove_containers(self.folder, self.podman)
+
+    def end_leftovers(self) -> None:
+        """The Podman service of an EdgeCore that was killed and will not start again."""
+        for pid in started_with("service", f"unix://{self.folder / 'edged' / 'podman.sock'}"):
+            end(pid, 10.0, by_force=False)
 
 
 def owner(board_folder: Path) -> str:

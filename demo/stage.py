@@ -164,13 +164,15 @@ class Stage:
 
     def _write_list(self) -> None:
         entries = [{"name": r.name, "pid": r.pid, "born": born(r.pid)} for r in self._running]
-        (self.folder / "processes.json").write_text(json.dumps(entries))
+        if self.folder.exists():  # else `make demo-down` was here, and its folder must not come back
+            (self.folder / "processes.json").write_text(json.dumps(entries))
 
 
 def born(pid: int) -> str:
-    """The start time of a process in clock ticks since boot: with it a pid names one process only. Empty when it is gone."""
+    """The start time of a process in clock ticks since boot: with it a pid names one process only. Empty when it has ended."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return "" if fields[0] == "Z" else fields[19]
     except (OSError, IndexError):
         return ""
 

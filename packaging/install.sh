@@ -36,8 +36,11 @@ missing_packages() {
   if [ "$purpose" = test ]; then
     has mosquitto_pub || echo mosquitto-clients
     has socat || echo socat
+    has dbus-daemon || echo dbus-daemon
     has mbpoll || echo mbpoll
     has ip || echo iproute2
+    has docker-registry || echo docker-registry
+    { has cc && [ -e /usr/include/time.h ]; } || echo gcc libc6-dev
   fi
 }
 
@@ -61,6 +64,12 @@ install_packages() {
   # shellcheck disable=SC2086
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $wanted >"$log" 2>&1 \
     || { tail -n 20 "$log" >&2; fail "apt-get could not install: $wanted"; }
+  case " $wanted " in *" docker-registry "*) quiet_registry ;; esac
+}
+
+# Tests run registries of their own; the service that comes with the package listens on every address and is wanted by nobody.
+quiet_registry() {
+  if [ -d /run/systemd/system ]; then as_root systemctl disable --now docker-registry >/dev/null 2>&1 || true; fi
 }
 
 # The stamp holds what was asked for, so a change of setup.cfg or another purpose installs again.
