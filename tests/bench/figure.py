@@ -52,3 +52,10 @@ def cpu_seconds(pid: int) -> float:
     with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
         fields: list[Any] = stat.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def written_mb(pid: int) -> float:
+    """What a process has had written to the disk so far, in MB."""
+    with open(f"/proc/{pid}/io", encoding="ascii") as counts:
+        found = dict(line.split(": ") for line in counts)
+    return (int(found["write_bytes"]) - int(found["cancelled_write_bytes"])) / 1024**2

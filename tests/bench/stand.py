@@ -85,6 +85,11 @@ class Stand:
         assert self.board.process is not None
         return next(pid for pid in _children(self.board.process.pid) if "mosquitto" in _command(pid))
 
+    def podman_pid(self) -> int:
+        """The Podman service that EdgeCore runs as its child."""
+        assert self.board.process is not None
+        return next(pid for pid in _children(self.board.process.pid) if "podman" in _command(pid))
+
 
 def _children(pid: int) -> list[int]:
     found: list[int] = []

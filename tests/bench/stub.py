@@ -12,7 +12,7 @@ import aiohttp
 
 from tests.bench.figure import Figure, Group, latencies
 from tests.bench.stand import Stand
-from tests.bench.twins import _session
+from tests.system.api import api_session
 
 _CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 _WRITERS = 64
@@ -31,7 +31,7 @@ def measure(stand: Stand) -> Iterator[Figure]:
 
 
 async def _all(stand: Stand) -> list[Figure]:
-    async with _session(stand.site) as session:
+    async with api_session(stand.site) as session:
         figures = [Figure("cloudstub.create", await _create(session, 2000, _WRITERS), "requests/s")]
         figures.append(Figure("cloudstub.create_one_at_a_time", await _create(session, 200, 1), "requests/s"))
         figures.append(Figure("cloudstub.get", await _get(session, 4000), "requests/s"))

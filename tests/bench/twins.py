@@ -9,11 +9,9 @@ import sys
 import time
 from collections.abc import Iterator
 
-import aiohttp
-
-from demo.parts import Site
 from tests.bench.figure import Figure, Group, latencies
 from tests.bench.stand import Stand
+from tests.system.api import api_session
 from tests.system.mqtt import Client, actual
 from viaduct import topics
 
@@ -111,7 +109,7 @@ def measure_report(stand: Stand) -> Iterator[Figure]:
 async def _reports(stand: Stand, count: int) -> list[float]:
     devices = "/apis/devices.kubeedge.io/v1alpha1/namespaces/default/devices"
     taken = []
-    async with _session(stand.site) as session, session.get(devices, params={"watch": "true"}) as events:
+    async with api_session(stand.site) as session, session.get(devices, params={"watch": "true"}) as events:
         with Client(stand.board.mqtt) as client:
             for _ in range(count):
                 value = str(next(_value))
@@ -141,7 +139,7 @@ def measure_desired(stand: Stand) -> Iterator[Figure]:
 async def _desires(stand: Stand, count: int) -> list[float]:
     taken = []
     path = "/apis/devices.kubeedge.io/v1alpha1/namespaces/default/devices/bench"
-    async with _session(stand.site) as session:
+    async with api_session(stand.site) as session:
         with Client(stand.board.mqtt, topics.twin_update_delta("bench")) as client:
             for _ in range(count):
                 value = f"want-{next(_value)}"
@@ -157,25 +155,3 @@ async def _desires(stand: Stand, count: int) -> list[float]:
 
 
 DESIRED = Group(("desired_to_delta.p50", "desired_to_delta.p99"), measure_desired, needs_board=True)
-
-
-def _session(site: Site) -> aiohttp.ClientSession:
-    import ssl
-
-    import yaml
-
-    config = yaml.safe_load(site.kubeconfig.read_text())
-    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-    context = ssl.create_default_context(cadata=_decoded(cluster["certificate-authority-data"]))
-    return aiohttp.ClientSession(
-        cluster["server"],
-        headers={"Authorization": f"Bearer {user['token']}"},
-        connector=aiohttp.TCPConnector(ssl=context, limit=0),
-        read_bufsize=2**20,
-    )
-
-
-def _decoded(text: str) -> str:
-    import base64
-
-    return base64.b64decode(text).decode()

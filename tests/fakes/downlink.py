@@ -26,6 +26,13 @@ class FakeDownlink:
         self.told.append((node, message))
         return node in self.nodes
 
+    def owes(self, node: str, key: str) -> bool:
+        """Nothing is ever under way: what was offered is there, or lost."""
+        return False
+
+    def acknowledges_devices(self, node: str) -> bool:
+        return False
+
     def connected(self) -> frozenset[str]:
         return frozenset(self.nodes)
 

@@ -70,6 +70,10 @@ class FakeKube:
             return copy.deepcopy(current)
         return self._store("MODIFIED", resource, wanted)
 
+    async def patch(self, resource: Resource, namespace: str | None, name: str, patch: Any) -> JsonObject:
+        await self._enter("update", resource, name)
+        return self._store("MODIFIED", resource, _laid_over(copy.deepcopy(self._found(resource, namespace, name)), patch))
+
     async def delete(
         self, resource: Resource, namespace: str | None, name: str, *, grace_seconds: int | None = None, uid: str = ""
     ) -> JsonObject:
@@ -155,6 +159,15 @@ class FakeKube:
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
         return obj
+
+
+def _laid_over(value: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict):
+        return copy.deepcopy(patch)
+    merged = dict(value) if isinstance(value, dict) else {}
+    for key, item in patch.items():
+        merged[key] = _laid_over(merged.get(key), item)
+    return {key: item for key, item in merged.items() if item is not None}
 
 
 def _plain(obj: JsonObject) -> JsonObject:

@@ -19,11 +19,19 @@ class FakeMeta:
         self.statuses: list[tuple[str, dict[str, Any]]] = []
         self.node_statuses: list[dict[str, Any]] = []
         self.registrations: list[dict[str, str]] = []
+        self.events: dict[str, dict[str, Any]] = {}
         self.away = False
+        self._last_by_uid: dict[str, dict[str, Any]] = {}
         self._changed = threading.Condition()
 
     def pods(self) -> list[dict[str, Any]]:
         return list(self.pods_stored.values())
+
+    def pod_statuses(self) -> dict[str, dict[str, Any]]:
+        return dict(self._last_by_uid)
+
+    def stored(self, type_: str) -> list[dict[str, Any]]:
+        return [value for (_, kind, _), value in list(self.objects.items()) if kind == type_]
 
     def get(self, namespace: str, type_: str, name: str, *, timeout: float = 10.0) -> dict[str, Any]:
         try:
@@ -34,7 +42,17 @@ class FakeMeta:
     def report_pod_status(self, namespace: str, name: str, uid: str, status: dict[str, Any], *, timeout: float = 10.0) -> None:
         with self._changed:
             self.statuses.append((name, status))
+            self._last_by_uid[uid] = status
             self._changed.notify_all()
+
+    def report_event(self, namespace: str, name: str, event: dict[str, Any]) -> None:
+        with self._changed:
+            self.events[name] = event
+            self._changed.notify_all()
+
+    def reasons(self, pod: str) -> list[str]:
+        """Of the events about ``pod``, in the order in which they were first told."""
+        return [event["reason"] for event in self.events.values() if event["involvedObject"]["name"] == pod]
 
     def report_node_status(self, node: str, status: dict[str, Any], *, timeout: float = 10.0) -> None:
         with self._changed:

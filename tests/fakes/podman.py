@@ -48,6 +48,8 @@ class Podman:
             self.run("pod", "rm", "-f", "-t", "0", pod, check=False)
         for container in self.ids():
             self.run("rm", "-f", "-t", "0", container, check=False)
+        for volume in self.run("volume", "ls", "-q", "--filter", mine, check=False).split():
+            self.run("volume", "rm", "-f", volume, check=False)
         self.run("rmi", "-f", self.image, check=False)
         self.engine.stop()
         shutil.rmtree(self.root, ignore_errors=True)

@@ -4,29 +4,43 @@ from __future__ import annotations
 
 import itertools
 import queue
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from edgecore.containers import labels
-from edgecore.containers.model import Container, ContainerSpec, Happening, Sandbox, SandboxSpec, State
+from edgecore.containers.model import Container, ContainerSpec, Executed, Happening, Image, Sandbox, SandboxSpec, State
+from edgecore.containers.progress import Fetched
 from edgecore.errors import EngineError, EngineUnreachable, ImageMissing, ImagePullError
 
 
 @dataclass
 class FakeRuntime:
-    """``images`` are here, those in ``registry`` can be pulled, the ones in ``slow`` when their event is set. ``clock``: epoch s."""
+    """``local`` images are here, those in ``registry`` can be pulled, the ones in ``slow`` when their event is set. ``clock``: epoch s.
 
-    images: set[str] = field(default_factory=lambda: {"localhost/web:1"})
+    ``locked``: images to the credentials that open them. ``commands`` says what an exec comes to.
+    """
+
+    local: set[str] = field(default_factory=lambda: {"localhost/web:1"})
     registry: set[str] = field(default_factory=set)
+    locked: dict[str, str] = field(default_factory=dict)
     slow: dict[str, threading.Event] = field(default_factory=dict)
+    breaks_after_a_layer: set[str] = field(default_factory=set)
     refuses_to_end: set[str] = field(default_factory=set)
     clock: Callable[[], float] = time.time
     down: bool = False
     refuse_start: str = ""
+    users: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    used: dict[str, int] = field(default_factory=dict)
+    volumes: dict[str, str] = field(default_factory=dict)
     specs: dict[str, ContainerSpec] = field(default_factory=dict)
     pulls: list[str] = field(default_factory=list)
+    commands: Callable[[tuple[str, ...]], Executed] = lambda command: Executed(0, b"")
+    executed: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -57,7 +71,7 @@ class FakeRuntime:
     def create(self, spec: ContainerSpec) -> str:
         self._check()
         with self._lock:
-            if spec.image not in self.images:
+            if spec.image not in self.local:
                 raise ImageMissing(spec.image)
             if any(c.name == spec.name for c in self._containers.values()):
                 raise EngineError(f"create {spec.name}: that name is already in use")
@@ -102,6 +116,14 @@ class FakeRuntime:
         else:
             self.end(container, 143)
 
+    def exec(self, container: str, command: Sequence[str], *, timeout: float) -> Executed:
+        self._check()
+        found = self._containers.get(container)
+        if found is None or found.state is not State.RUNNING:
+            raise EngineError(f"exec in {container[:12]}: the container does not run")
+        self.executed.append((found.label(labels.CONTAINER), tuple(command)))
+        return self.commands(tuple(command))
+
     def remove(self, container: str) -> None:
         self._check()
         with self._lock:
@@ -120,16 +142,57 @@ class FakeRuntime:
 
     def image(self, name: str) -> str:
         self._check()
-        return f"sha-{name}" if name in self.images else ""
+        return f"sha-{name}" if name in self.local else ""
 
-    def pull(self, name: str, *, credentials: str, timeout: float) -> str:
+    def image_user(self, name: str) -> str:
+        self._check()
+        return self.users.get(name, "")
+
+    def images(self) -> list[Image]:
+        self._check()
+        return [Image(f"sha-{name}", (name,), self.sizes.get(name, 1)) for name in sorted(self.local)]
+
+    def remove_image(self, image: str) -> None:
+        self._check()
+        self.local.discard(image.removeprefix("sha-"))
+
+    def load(self, archive: Path) -> list[str]:
+        self._check()
+        names = archive.read_text().split()
+        if not names:
+            raise EngineError("load: no archive")
+        self.local |= set(names)
+        return names
+
+    def memory(self) -> dict[str, int]:
+        self._check()
+        return dict(self.used)
+
+    def volume(self, name: str) -> str:
+        self._check()
+        return self.volumes.get(name, "")
+
+    def make_volume(self, name: str, labels: tuple[tuple[str, str], ...]) -> str:
+        self._check()
+        place = self.volumes[name] = tempfile.mkdtemp(prefix="volume-")
+        return place
+
+    def pull(self, name: str, *, credentials: str, stall: float, heard: Callable[[Fetched], object]) -> Image:
+        """A layer of 100 bytes, half of which comes before a slow one goes on."""
         self.pulls.append(name)
+        if name in self.locked and credentials != self.locked[name]:
+            raise ImagePullError(name, "unauthorized")
+        heard(Fetched(50, 100))
         if name in self.slow:
-            self.slow[name].wait(timeout)
+            self.slow[name].wait(stall)
+        if name in self.breaks_after_a_layer:
+            heard(Fetched(100, 200, 1))
+            raise ImagePullError(name, "unexpected EOF")
         if name not in self.registry:
             raise ImagePullError(name, "manifest unknown")
-        self.images.add(name)
-        return f"sha-{name}"
+        heard(Fetched(100, 100, 1))
+        self.local.add(name)
+        return Image(f"sha-{name}", (name,), self.sizes.get(name, 1))
 
     def happenings(self) -> Iterator[Happening | None]:
         self._check()
@@ -158,7 +221,8 @@ class FakeRuntime:
         return list(self._containers.values())
 
     def named(self, name: str) -> Container | None:
-        return next((c for c in self.everything() if c.label(labels.CONTAINER) == name), None)
+        """The newest of its name."""
+        return max((c for c in self.everything() if c.label(labels.CONTAINER) == name), key=lambda c: c.id, default=None)
 
     def lose_sandboxes(self) -> None:
         """As after a reboot."""

@@ -1,4 +1,4 @@
-"""A Kubernetes client that holds Secrets and namespaces in memory, with resourceVersions that work."""
+"""A Kubernetes client that holds Secrets, namespaces and nodes in memory, with resourceVersions that work."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 from cloudcore.errors import KubeAlreadyExists, KubeConflict, KubeNotFound, KubeUnreachable
+from cloudcore.kube.client import Listing
 from cloudcore.kube.resources import Resource
 
 
@@ -25,6 +26,14 @@ class SecretKube:
             return deepcopy(self.objects[resource.plural, namespace or "", name])
         except KeyError:
             raise KubeNotFound(f"{resource} {name}") from None
+
+    async def list(self, resource: Resource, namespace: str | None = None) -> Listing:
+        await self._turn()
+        items = [deepcopy(body) for (plural, _, _), body in self.objects.items() if plural == resource.plural]
+        return Listing(items, str(self.writes))
+
+    def holds_no(self, name: str) -> bool:
+        return all(key[2] != name for key in self.objects)
 
     async def create(self, resource: Resource, namespace: str | None, body: Mapping[str, Any]) -> dict[str, Any]:
         await self._turn()

@@ -15,6 +15,7 @@ from edgecore.beehive.keeper import Keeper
 from edgecore.beehive.letters import Arrived, PodChanged, PublishAll
 from edgecore.beehive.mailbox import Mailbox
 from edgecore.beehive.switchboard import Switchboard
+from edgecore.certs.clock import SignedClock
 from edgecore.certs.files import IdentityFiles
 from edgecore.cloudlink import Timeouts
 from edgecore.devicetwin.module import DeviceTwin
@@ -68,7 +69,9 @@ class Board:
         self.edged = Slow(self.switchboard.register("edged", "edged"))
         self.bus = Slow(self.switchboard.register("eventbus", "bus"))
         files = IdentityFiles(papers.ca, papers.node, papers.node_key)
-        dialing = Dialing(Address(f"127.0.0.1:{self.hub.port}", "project", "edge1"), files, Timeouts(handshake=5.0), None)
+        dialing = Dialing(
+            Address(f"127.0.0.1:{self.hub.port}", "project", "edge1"), files, Timeouts(handshake=5.0), clock=SignedClock(files.signed_time)
+        )
         self.keeper = Keeper(self.switchboard)
         self.keeper.keep("metaManager", "meta", lambda: MetaManager(self.switchboard, self.database))
         self.keeper.keep("twin", "twin", lambda: DeviceTwin(self.switchboard, self.database, node="edge1"))
@@ -141,7 +144,7 @@ def test_every_mailbox_full_nothing_stuck_nothing_lost(board: Board) -> None:
             for message in owed:
                 board.hub.say(message)
             time.sleep(1.0)
-            answered = {message.header.parent_msg_id for message in list(board.hub.received)}
+            answered = board.hub.acknowledged()
             owed = [message for message in owed if message.id not in answered]
 
     speaking = [threading.Thread(target=cloud, daemon=True), threading.Thread(target=_mapper, args=(board,), daemon=True)]

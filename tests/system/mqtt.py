@@ -28,6 +28,7 @@ class Client:
         self._client.on_socket_open = lambda client, data, opened: opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
+        self.is_open = True
         for pattern in filters:
             self._client.subscribe(pattern, 1)
             self._subscribed.get(timeout=10)
@@ -50,6 +51,7 @@ class Client:
                 return value
 
     def close(self) -> None:
+        self.is_open = False
         self._client.disconnect()
         self._client.loop_stop()
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from demo.parts import Board, Site
 from demo.stage import answers, free_port, wait_for
@@ -94,6 +95,14 @@ def _started(board: Board) -> dict[str, str]:
 def test_a_changed_configmap_shows_in_the_running_container(site: Site, web: int) -> None:
     site.kubectl("patch", "configmap", "web-page", "--type=merge", "-p", json.dumps({"data": {"greeting.txt": "Changed.\n"}}))
     wait_for("the changed page", lambda: "Changed." in _page(web), within=60)
+
+
+def test_what_happened_to_a_pod_is_among_kubectls_events(site: Site, web: int) -> None:
+    def reasons() -> set[str]:
+        items = json.loads(site.kubectl("get", "events", "-o", "json"))["items"]
+        return {item["reason"] for item in items if item["source"].get("component") == "edged"}
+
+    wait_for("the events", lambda: {"Pulled", "Created", "Started"} <= reasons(), within=30)
 
 
 def test_edgecore_killed_and_started_again_leaves_every_container_as_it_is(site: Site, board: Board, web: int) -> None:
@@ -214,3 +223,12 @@ def test_a_model_outside_the_schema_is_refused_with_the_field(site: Site) -> Non
 
 def _none() -> dict[str, Any]:
     return {"status": {"containerStatuses": [{"restartCount": 0}]}}
+
+
+def test_the_board_tells_its_numbers(site: Site, board: Board) -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{board.metrics}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    samples = {sample.name: sample.value for family in text_string_to_metric_families(text) for sample in family.samples}
+    assert samples["bramble_edgecore_connected"] == 1
+    assert samples["bramble_edgecore_links_total"] >= 1
+    assert samples["bramble_edgecore_commit_seconds_count"] > 0

@@ -48,7 +48,7 @@ async def real(*nodes: str) -> AsyncIterator[Cloud]:
         kube = Kube(read_kubeconfig(running.kubeconfig))
         kube.tasks = []
         try:
-            await definitions.create_missing(kube)
+            await definitions.install(kube, None)
             async with cloud(*nodes, kube=kube) as at:
                 yield at
         finally:

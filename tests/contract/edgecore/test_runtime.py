@@ -7,14 +7,15 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edgecore.containers import labels
-from edgecore.containers.model import Container, ContainerSpec, Network, SandboxSpec, State
+from edgecore.containers.model import Container, ContainerSpec, Executed, Network, SandboxSpec, State
 from edgecore.containers.runtime import Runtime
-from edgecore.errors import EngineError, ImageMissing, ImagePullError
+from edgecore.errors import EngineError, ExecTimeout, ImageMissing, ImagePullError
 from tests.fakes.podman import ENDS_WHEN_ASKED, Podman
 from tests.fakes.runtime import FakeRuntime
 
@@ -126,7 +127,67 @@ def test_an_image_that_is_not_here_is_said_to_be_missing(subject: Subject) -> No
     with pytest.raises(ImageMissing):
         subject.runtime.create(subject.spec(image="localhost/no-such-image:1"))
     with pytest.raises(ImagePullError, match=r"127\.0\.0\.1:1/none:1"):
-        subject.runtime.pull("127.0.0.1:1/none:1", credentials="", timeout=30)
+        subject.runtime.pull("127.0.0.1:1/none:1", credentials="", stall=30, heard=print)
+
+
+def test_a_command_in_a_container_has_an_output_and_an_exit_code(subject: Subject) -> None:
+    if isinstance(subject.runtime, FakeRuntime):
+        subject.runtime.commands = lambda words: Executed(3, b"out\nerr\n")
+    made = subject.run()
+    done = subject.runtime.exec(made, ["/bin/sh", "-c", "echo out; sleep 0.1; echo err >&2; exit 3"], timeout=20)
+    assert (done.exit_code, done.output) == (3, b"out\nerr\n")
+    subject.runtime.stop(made, 5)
+    with pytest.raises(EngineError):
+        subject.runtime.exec(made, ["/bin/true"], timeout=20)
+
+
+@pytest.mark.system
+def test_a_command_that_hangs_is_killed_when_its_time_is_over(podman: Podman) -> None:
+    made = Subject(podman.runtime, podman.image, podman.instance, uuid.uuid4().hex[:12])
+    container = made.run()
+    for words in (["/bin/sleep", "999"], ["/bin/sh", "-c", "while :; do echo y; done"]):
+        with pytest.raises(ExecTimeout):
+            podman.runtime.exec(container, words, timeout=1)
+    shown = podman.runtime.exec(container, ["/bin/ps", "-o", "args"], timeout=20).output.decode()
+    assert "999" not in shown and "echo y" not in shown
+    podman.runtime.remove(container)
+
+
+def test_images_here_are_listed_with_name_and_size(subject: Subject) -> None:
+    (found,) = [image for image in subject.runtime.images() if subject.image in image.names]
+    assert found.id == subject.runtime.image(subject.image) and found.size > 0
+    subject.runtime.remove_image("0" * 64)
+
+
+def test_a_volume_is_made_once_and_found_by_its_name(subject: Subject) -> None:
+    name = f"bramble-test-{subject.uid}"
+    assert subject.runtime.volume(name) == ""
+    place = subject.runtime.make_volume(name, labels.claim_labels(instance=subject.instance, namespace="default", claim="c"))
+    assert subject.runtime.volume(name) == place and Path(place).is_dir()
+
+
+@pytest.mark.system
+def test_memory_in_use_is_told_by_pod_where_the_kernel_counts_it(podman: Podman) -> None:
+    made = Subject(podman.runtime, podman.image, podman.instance, uuid.uuid4().hex[:12])
+    container = made.run()
+    used = podman.runtime.memory()
+    assert made.uid in used and used[made.uid] >= 0
+    podman.runtime.remove(container)
+
+
+@pytest.mark.system
+def test_an_archive_of_images_is_loaded_and_what_is_none_is_refused(podman: Podman, tmp_path: Path) -> None:
+    archive, name = tmp_path / "images.tar", f"{podman.image.rpartition(':')[0]}:loaded"
+    podman.run("tag", podman.image, name)
+    podman.run("save", "-q", "-o", str(archive), name)
+    podman.run("untag", podman.image, name)
+    assert podman.runtime.image(name) == ""
+    assert podman.runtime.load(archive) == [name]
+    assert podman.runtime.image(name)
+    podman.run("untag", podman.image, name)
+    archive.write_text("no archive")
+    with pytest.raises(EngineError):
+        podman.runtime.load(archive)
 
 
 def test_a_name_is_given_once(subject: Subject) -> None:

@@ -147,11 +147,11 @@ def test_the_client_reads_long_lists_in_pages_and_selects() -> None:
         async with real() as kube:
             for index in range(7):
                 await kube.create(CONFIGMAPS, "default", configmap(f"c{index}") | {})
-            listing = await kube.list(CONFIGMAPS, limit=3)
+            listing = await kube.list(CONFIGMAPS, "default", limit=3)
             assert len(listing.items) == 7 and listing.items[0]["kind"] == "ConfigMap"
             chosen = await kube.list(CONFIGMAPS, "default", field_selector="metadata.name=c3")
             assert [item["metadata"]["name"] for item in chosen.items] == ["c3"]
-            assert (await kube.list(CONFIGMAPS, "kube-system")).items == []
+            assert (await kube.list(CONFIGMAPS, "kube-public")).items == []
 
     asyncio.run(main())
 

@@ -84,6 +84,25 @@ async def test_a_new_wish_goes_down_and_a_reported_value_does_not() -> None:
 
 
 @in_loop
+async def test_a_value_set_on_the_board_changes_no_wish_and_the_next_wish_starts_the_boards_version_anew() -> None:
+    """P6.3: at the other end the newer cloud version wins (tests/unit/edgecore/devicetwin/test_sync.py)."""
+    async with cloud("edge1") as at:
+        at.kube.put(DEVICES, device(twins=[twin("temperature", "20")]))
+        await until(lambda: at.hub.offers)
+        first = sent(at)["added_devices"][0]["twin"]["temperature"]["expected_version"]
+        set_there = {"expected": {"value": "99"}, "expected_version": {"cloud": first["cloud"], "edge": 4}, "metadata": {"type": "string"}}
+        for entry in (set_there, set_there | {"actual": {"value": "99"}}):
+            said = upstream("device/thermometer/twin/edge_updated", {"twin": {"temperature": entry}}, source="twin", group="resource")
+            await at.device.take("edge1", said)
+        assert (values(at.kube, "desired"), values(at.kube, "reported")) == ({"temperature": "20"}, {"temperature": "99"})
+        assert len(at.hub.offers) == 1
+        await desire(at.kube, "25")
+        await until(lambda: len(at.hub.offers) == 2)
+        second = sent(at)["added_devices"][0]["twin"]["temperature"]["expected_version"]
+        assert second["cloud"] > first["cloud"] and second["edge"] == 0
+
+
+@in_loop
 async def test_a_cloudcore_that_starts_again_takes_reports_for_no_new_wish() -> None:
     kube = FakeKube()
     async with cloud("edge1", kube=kube) as at:
@@ -93,16 +112,16 @@ async def test_a_cloudcore_that_starts_again_takes_reports_for_no_new_wish() -> 
         for number in range(5):
             await at.device.take("edge1", edge_updated(str(number)))
     async with cloud("edge1", kube=kube) as at:
-        assert [owed.version for owed in at.device.owed("edge1")] == [version]
+        assert [held for _, _, held in at.device.holdings("edge1")] == [version]
         await desire(kube, "25")
-        await until(lambda: [owed.version for owed in at.device.owed("edge1")] != [version])
+        await until(lambda: [held for _, _, held in at.device.holdings("edge1")] != [version])
         await desire(kube, "20")
         await until(lambda: values(kube, "desired") == {"temperature": "20"} and len(at.hub.offers) >= 3)
         newest = at.hub.offers[-1][1].version
         await until(lambda: live(kube)["metadata"]["annotations"][DESIRED_ANNOTATION].startswith(f"{newest}:"))
         assert int(newest) > int(version)
     async with cloud("edge1", kube=kube) as at:
-        assert [owed.version for owed in at.device.owed("edge1")] == [newest]
+        assert [held for _, _, held in at.device.holdings("edge1")] == [newest]
 
 
 @in_loop
@@ -187,7 +206,7 @@ async def test_a_state_is_written_beside_the_twins() -> None:
             {"event_id": "", "timestamp": 1, "device": {"name": "t", "state": "online", "last_online": "2020-01-01 10:00:00"}}
         )
         await at.device.take("edge1", upstream(f"{KEY}/state", content, source="twin"))
-        assert (live(at.kube)["status"]["state"], live(at.kube)["status"]["lastOnlineTime"]) == ("online", "2020-01-01 10:00:00")
+        assert (live(at.kube)["status"]["state"], live(at.kube)["status"]["lastOnlineTime"]) == ("online", "1970-01-01T00:00:00Z")
 
 
 @in_loop
@@ -246,12 +265,31 @@ async def test_a_device_without_a_usable_node_is_explained_to_its_owner() -> Non
 
 
 @in_loop
+async def test_a_desired_value_that_the_model_does_not_allow_is_told_to_the_owner_whichever_of_both_comes_first() -> None:
+    async with cloud("edge1") as at:
+        properties = [{"name": "temperature", "type": {"int": {"accessMode": "ReadWrite", "minimum": 0, "maximum": 30}}}]
+        at.kube.put(DEVICE_MODELS, model(properties=properties))
+        at.kube.put(DEVICES, device(twins=[twin("temperature", "99")]))
+        at.kube.put(DEVICES, device("late", model="later", twins=[twin("temperature", "98")]))
+
+        def told() -> dict[str, str]:
+            events = [obj for (plural, _, _), obj in at.kube.objects.items() if plural == EVENTS.plural]
+            return {event["involvedObject"]["name"]: event["message"] for event in events if event["reason"] == "DesiredNotAllowed"}
+
+        await until(lambda: "thermometer" in told())
+        assert "late" not in told()
+        at.kube.put(DEVICE_MODELS, model("later", properties=properties))
+        await until(lambda: "late" in told())
+        assert told()["late"].endswith("'98': model later allows a number from 0 to 30; the node refuses it")
+
+
+@in_loop
 async def test_two_devices_of_one_name_on_one_node_are_told_apart_and_one_is_refused() -> None:
     async with cloud("edge1") as at:
         at.kube.put(DEVICES, device(namespace="a", twins=[twin("t", "1")], creationTimestamp="2020-01-01T00:00:00Z"))
         at.kube.put(DEVICES, device(namespace="b", twins=[twin("t", "2")], creationTimestamp="2020-01-02T00:00:00Z"))
         await until(lambda: any(plural == "events" for plural, _, _ in at.kube.objects))
-        assert [entry["namespace"] for owed in at.device.owed("edge1") for entry in owed.message.content["added_devices"]] == ["a"]
+        assert [entry["namespace"] for entry in at.device.owed_one("edge1", "device/thermometer").message.content["added_devices"]] == ["a"]
         await at.device.take("edge1", edge_updated("9", "t"))
         assert live(at.kube, namespace="a")["status"]["twins"][0]["reported"]["value"] == "9"
         assert "reported" not in live(at.kube, namespace="b")["status"]["twins"][0]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cloudcore.edgecontroller.leases import NAMESPACE as LEASES_NAMESPACE
-from cloudcore.errors import KubeConflict, KubeError, KubeUnreachable, Refused
+from cloudcore.errors import Denied, KubeConflict, KubeError, KubeUnreachable, Refused
 from cloudcore.kube.resources import CONFIGMAPS, LEASES, NODES, PODS, SECRETS
 from cloudcore.objects import micro_stamp
 from tests.fakes.downlink import until
@@ -87,7 +87,7 @@ async def test_a_status_does_not_go_down_and_does_not_make_the_node_lack_anythin
         at.kube.put(CONFIGMAPS, named("x"))
         await until(lambda: (next(at.edge._pods.values())).get("status", {}).get("phase") == "Running")
         assert len(at.hub.offers) == 1
-        assert [owed.version for owed in at.edge.owed("edge1")] == [version]
+        assert [held for _, _, held in at.edge.holdings("edge1")] == [version]
         assert list(at.edge.holdings("edge1")) == [("default/pod/web", at.hub.offers[0][1].uid, version)]
 
 
@@ -144,9 +144,55 @@ async def test_a_node_does_not_report_for_another_nodes_pod() -> None:
     async with cloud("edge1", "edge2") as at:
         at.kube.put(PODS, pod())
         await until(lambda: at.hub.offers)
-        await at.edge.take("edge2", upstream("default/podstatus/web", report(at.kube)))
+        with pytest.raises(Denied, match="not bound to node edge2"):
+            await at.edge.take("edge2", upstream("default/podstatus/web", report(at.kube)))
         assert phase(at) == "Pending"
         assert at.hub.said("edge2") == [("delete", "default/pod/web")]
+
+
+def event(**about: Any) -> dict[str, Any]:
+    return {
+        "involvedObject": {"kind": "Pod", "name": "web", **about},
+        "reason": "BackOff",
+        "message": "Back-off",
+        "type": "Warning",
+        "count": 1,
+        "firstTimestamp": "2020-02-07T09:00:00Z",
+        "lastTimestamp": "2020-02-07T09:00:00Z",
+    }
+
+
+@in_loop
+async def test_an_event_of_a_node_is_stored_once_and_counted_on() -> None:
+    async with cloud("edge1") as at:
+        at.kube.put(PODS, pod())
+        await until(lambda: at.hub.offers)
+        for count in (1, 1, 5, 2):
+            await at.edge.take("edge1", upstream("default/event/web.1", {**event(), "count": count}))
+        stored = at.kube.objects["events", "default", "web.1"]
+        assert (stored["count"], stored["source"]["host"], stored["involvedObject"]["uid"]) == (
+            5,
+            "edge1",
+            at.kube.objects["pods", "default", "web"]["metadata"]["uid"],
+        )
+
+
+@in_loop
+async def test_a_node_tells_events_about_its_own_alone() -> None:
+    async with cloud("edge1", "edge2") as at:
+        at.kube.put(PODS, pod())
+        await until(lambda: at.hub.offers)
+        cases = [
+            ("edge2", event(), "not bound to node edge2"),
+            ("edge1", event(uid="another"), "is gone"),
+            ("edge1", event(name="ghost"), "is gone"),
+            ("edge2", event(kind="Node", name="edge1"), "speaks only for itself"),
+        ]
+        for node, told, text in cases:
+            name = f"{told['involvedObject']['name']}.1"
+            with pytest.raises(Refused, match=text):
+                await at.edge.take(node, upstream(f"default/event/{name}", told))
+        assert not [key for key in at.kube.objects if key[0] == "events"]
 
 
 @in_loop
@@ -294,7 +340,7 @@ async def test_before_the_first_list_nobody_is_told_to_drop_everything() -> None
     async with cloud("edge1") as at:
         at.edge._pods.synced.clear()
         with pytest.raises(KubeUnreachable):
-            at.edge.owed("edge1")
+            at.edge.holdings("edge1")
 
 
 @in_loop

@@ -24,7 +24,7 @@ from cloudcore.pki.authority import Authority
 from cloudcore.pki.certificates import Signer, create_authority
 from cloudcore.pki.signing import CA_LIFETIME, serial_number, validity
 from cloudcore.pki.tls import server_ssl_context
-from cloudcore.ports import Owed
+from cloudcore.ports import Holding, Owed
 from viaduct.codec import decode, encode
 from viaduct.message import Message, acknowledge, new_message
 
@@ -77,12 +77,12 @@ def client_context(ca: bytes, certificate: bytes = b"", key: bytes = b"") -> ssl
     return context
 
 
-def edge_context(node: str | None, signer: Authority | None = None) -> ssl.SSLContext:
-    """The TLS context of ``node``; None: without a certificate."""
+def edge_context(node: str | None, signer: Authority | None = None, *, age: timedelta = timedelta(0)) -> ssl.SSLContext:
+    """The TLS context of ``node``, whose certificate is ``age`` old and good for a day; None: without a certificate."""
     if node is None:
         return client_context(authority().certificate)
     request, key = certificate_request()
-    signed = (signer or authority()).sign_node(request, node, now=time.time(), lifetime=timedelta(days=1))
+    signed = (signer or authority()).sign_node(request, node, now=time.time() - age.total_seconds(), lifetime=timedelta(days=1))
     return client_context(authority().certificate, signed, key)
 
 
@@ -99,8 +99,11 @@ class Controller:
     async def _nothing(self, message: Message) -> Message | None:
         return None
 
-    def owed(self, node: str) -> Iterable[Owed]:
-        return list(self.held.get(node, ()))
+    def holdings(self, node: str) -> Iterable[Holding]:
+        return [(owed.key, owed.uid, owed.version) for owed in self.held.get(node, ())]
+
+    def owed_one(self, node: str, key: str) -> Owed | None:
+        return next((owed for owed in self.held.get(node, ()) if owed.key == key), None)
 
     def removal(self, node: str, key: str, uid: str) -> Owed | None:
         if key.startswith("device/") != (self.prefix == "device"):

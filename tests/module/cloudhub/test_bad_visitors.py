@@ -6,6 +6,7 @@ import asyncio
 import json
 import ssl
 import time
+from datetime import timedelta
 
 import aiohttp
 import pytest
@@ -37,14 +38,28 @@ async def test_a_certificate_of_another_authority_is_refused() -> None:
             await made.dial("edge1", context=edge_context("edge1", other))
 
 
+@runs
+async def test_a_certificate_that_ran_out_brings_no_session_and_is_told_what_to_do() -> None:
+    async with site() as made, aiohttp.ClientSession() as client:
+        headers = {"node_id": "edge1", "ConnectionUse": "msg"}
+        context = edge_context("edge1", age=timedelta(days=3))
+        async with client.get(f"https://127.0.0.1:{made.port}/a/b", ssl=context, headers=headers) as answer:
+            assert answer.status in (401, 403)
+            assert "ran out" in await answer.text()
+        assert not made.hub.connected()
+
+
 @pytest.mark.parametrize(
     ("headers", "status", "word"),
     [
         ({"node_id": "edge2"}, 403, "the certificate is for 'edge1'"),
         ({"node_id": ""}, 403, "node_id"),
         ({"node_id": "x" * 4000}, 403, "node_id"),
-        ({"ConnectionUse": "str"}, 400, "ConnectionUse"),
+        ({"ConnectionUse": "shr"}, 400, "ConnectionUse"),
         ({"ConnectionUse": ""}, 400, "ConnectionUse"),
+        ({"Bramble-Delivery": "ledger", "Bramble-Ping": "soon"}, 400, "Bramble-Ping"),
+        ({"Bramble-Delivery": "ledger", "Bramble-Ping": "0"}, 400, "Bramble-Ping"),
+        ({"Bramble-Delivery": "ledger", "Bramble-Ping": "9" * 5000}, 400, "Bramble-Ping"),
     ],
 )
 def test_a_request_that_does_not_fit_the_certificate_is_turned_away(headers: dict[str, str], status: int, word: str) -> None:
@@ -144,7 +159,7 @@ def test_a_malformed_frame_changes_nothing_and_its_sender_is_told_the_field(
                 await edge.socket.send_bytes(frame)
             else:
                 await edge.socket.send_str(frame)
-            await until(lambda: made.hub.counts["malformed"] == 1)
+            await until(lambda: made.hub.counts.malformed == 1)
             if answered:
                 error = await edge.hear()
                 assert (error.route.operation, error.header.parent_msg_id) == ("error", "m1")

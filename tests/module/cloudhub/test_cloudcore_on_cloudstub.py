@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from cloudcore import app as cloudcore
-from cloudcore.config import CloudCoreConfig, HttpsServer, WebSocketServer
+from cloudcore.config import Admission, CloudCoreConfig, CloudStream, CommonConfig, HttpsServer, MonitorServer, WebSocketServer
 from cloudcore.errors import ConfigError, KubeError, KubeNotFound
 from cloudcore.kube.client import KubeClient
 from cloudcore.kube.kubeconfig import read_kubeconfig
@@ -24,6 +24,7 @@ from cloudcore.kube.resources import CONFIGMAPS, DEVICE_MODELS, DEVICES, NODES, 
 from cloudcore.pki.identity import open_identity
 from cloudstub import app as cloudstub
 from cloudstub.config import Config
+from tests.fakes.rights import RightfulClient
 from tests.module.cloudhub.harness import LEDGER, Edge, certificate_request, client_context, inventory, report, runs
 from viaduct.message import Message
 
@@ -35,6 +36,8 @@ class World:
         self.folder = folder
         self.stub_config = Config(folder / "stub", port=0)
         self.clients: list[aiohttp.ClientSession] = []
+        self.monitor = "127.0.0.1:0"
+        self.admission = True
 
     async def start_stub(self) -> None:
         self.stub = await cloudstub.start(self.stub_config)
@@ -43,8 +46,10 @@ class World:
     async def start_core(self) -> None:
         config = CloudCoreConfig()
         hub = replace(config.modules.cloudhub, websocket=WebSocketServer("127.0.0.1", port=0), https=HttpsServer("127.0.0.1", port=0))
-        config = replace(config, modules=replace(config.modules, cloudhub=hub))
-        self.core = await cloudcore.start(config, KubeClient(read_kubeconfig(self.stub.kubeconfig)))
+        admission = Admission(enable=self.admission, port=0)
+        modules = replace(config.modules, cloudhub=hub, cloud_stream=CloudStream(stream_port=0), admission=admission)
+        config = CloudCoreConfig(CommonConfig(MonitorServer(self.monitor)), modules=modules, state_dir=str(self.folder / "core"))
+        self.core = await cloudcore.start(config, RightfulClient(read_kubeconfig(self.stub.kubeconfig)))
 
     async def enrol(self, node: str) -> ssl.SSLContext:
         """As a board does: pin the CA by the token, then have a certificate signed."""
@@ -101,6 +106,7 @@ async def world() -> AsyncIterator[tuple[World, KubeClient]]:
             await made.core.stop()
             await kube.close()
             await made.stub.stop()
+        assert RightfulClient.denied == set(), "packaging/manifests/rbac.yaml grants too little"
 
 
 async def eventually(look: Callable[[], Awaitable[Any]], limit: float = 8.0) -> Any:
@@ -277,12 +283,65 @@ async def test_a_node_that_is_revoked_leaves_at_once() -> None:
         assert "revoked" in (await edge.hear_close())[1]
 
 
+async def _metrics(made: World) -> dict[str, float]:
+    async with aiohttp.ClientSession() as client, client.get(f"http://127.0.0.1:{made.core.monitor_port}/metrics") as answer:
+        assert answer.status == 200 and answer.content_type == "text/plain"
+        lines = (await answer.text()).splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))}
+
+
+@runs
+async def test_the_metrics_count_what_went_down_what_came_up_and_what_was_denied() -> None:
+    async with world() as (made, kube):
+        edge, _ = await made.board()
+        await kube.create(PODS, "default", pod_body("web"))
+        await hear_of(edge, "default/pod/web", "insert")
+        await edge.say(report("default/secret/foreign", operation="query"))
+        assert (await hear_of(edge, "default/secret/foreign")).content["code"] == 403
+
+        async def counted() -> bool:
+            return (await _metrics(made))["bramble_cloudcore_acknowledged_total"] == 1
+
+        await eventually(counted)
+        found = await _metrics(made)
+        assert (
+            found['bramble_cloudcore_nodes_connected{mode="ledger"}']
+            == found['bramble_cloudcore_sessions_opened_total{mode="ledger"}']
+            == 1
+        )
+        assert found["bramble_cloudcore_queue_length"] == found["bramble_cloudcore_in_flight"] == 0
+        assert found['bramble_cloudcore_denied_total{reason="not_named"}'] == 1
+        assert found['bramble_cloudcore_api_requests_total{code="201",method="POST"}'] >= 2
+        assert (
+            found['bramble_cloudcore_api_request_seconds_bucket{le="+Inf",method="PUT"}']
+            == found['bramble_cloudcore_api_request_seconds_count{method="PUT"}']
+        )
+        await edge.socket.close()
+
+        async def closed() -> bool:
+            return (await _metrics(made)).get('bramble_cloudcore_sessions_closed_total{reason="node"}') == 1
+
+        await eventually(closed)
+
+
+@runs
+async def test_a_taken_port_for_metrics_keeps_no_node_out() -> None:
+    async with world() as (made, _):
+        await made.core.stop()
+        taken = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+        made.monitor = f"127.0.0.1:{taken.sockets[0].getsockname()[1]}"
+        await made.start_core()
+        assert made.core.monitor_port == 0
+        await made.board()
+        taken.close()
+
+
 @runs
 async def test_a_taken_port_is_named_by_its_setting_and_nothing_stays_behind() -> None:
     async with world() as (made, _):
         hub = CloudCoreConfig().modules.cloudhub
         taken = replace(hub, websocket=WebSocketServer("127.0.0.1", port=made.core.hub_port), https=HttpsServer("127.0.0.1", port=0))
-        config = replace(CloudCoreConfig(), modules=replace(CloudCoreConfig().modules, cloudhub=taken))
+        config = CloudCoreConfig(modules=replace(CloudCoreConfig().modules, cloudhub=taken), state_dir=str(made.folder / "other"))
         before = len(asyncio.all_tasks())
         with pytest.raises(ConfigError, match=r"modules\.cloudhub\.websocket\.port: cannot listen on 127\.0\.0\.1"):
             await cloudcore.start(config, KubeClient(read_kubeconfig(made.stub.kubeconfig)))

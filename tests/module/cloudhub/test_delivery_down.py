@@ -104,9 +104,36 @@ async def test_a_lost_acknowledgement_brings_the_same_message_again_and_a_duplic
         assert again == first
         for _ in range(3):
             await edge.acknowledge(first)
-        await until(lambda: made.hub.counts["acknowledgements_unmatched"] == 2)
+        await until(lambda: made.hub.counts.unmatched == 2)
         assert made.record.written == [("edge1", "default/pod/web", "7")]
-        assert session.outbox.unacknowledged == 0
+        assert session.outbox.in_flight == 0
+
+
+@runs
+async def test_one_acknowledgement_may_name_a_whole_window() -> None:
+    async with site() as made:
+        made.pods.held["edge1"] = [pod(f"p{index}", index + 1) for index in range(Timing().window + 10)]
+        edge = await made.connect("edge1")
+        ids = [(await edge.hear()).id for _ in range(Timing().window)]
+        await edge.say(report("acknowledgements", operation="response", group="resource", content={"acknowledged": [*ids, "unknown"]}))
+        for _ in range(10):
+            await edge.acknowledge(await edge.hear())
+        await until(lambda: len(made.record.written) == Timing().window + 10)
+        assert made.hub.counts.unmatched == 1
+
+
+@runs
+async def test_a_malformed_acknowledgement_of_many_acknowledges_nothing() -> None:
+    async with site() as made:
+        edge = await made.connect("edge1")
+        session = await until(lambda: made.hub.session_of("edge1"))
+        made.hub.offer("edge1", pod("web", 7))
+        first = await edge.hear()
+        said = await edge.say(report("acknowledgements", operation="response", group="resource", content={"acknowledged": [first.id, 7]}))
+        error = await edge.hear()
+        assert (error.header.parent_msg_id, error.content["code"]) == (said.id, 400)
+        assert error.content["reason"].startswith("content.acknowledged[1]:")
+        assert session.outbox.in_flight == 1
 
 
 @runs
@@ -156,9 +183,9 @@ async def test_a_node_that_asks_for_patience_is_asked_again_later_and_one_that_r
         await error(first.id, retry=True)
         assert (await edge.hear()).id == first.id
         await error(first.id, retry=False)
-        await until(lambda: session.outbox.unacknowledged == 0)
+        await until(lambda: session.outbox.in_flight == 0)
         assert made.record.written == []
-        assert made.hub.counts["refused_by_node"] == 1
+        assert made.hub.counts.refused_by_node == 1
 
 
 @runs
@@ -197,6 +224,19 @@ async def test_a_node_that_says_nothing_is_closed_after_the_keepalive_time() -> 
 
 
 @runs
+async def test_a_node_that_pings_may_be_silent_for_as_long_as_was_agreed() -> None:
+    async with site(limits=Limits(keepalive=0.3, inventory=5)) as made:
+        edge = await made.dial("edge1", headers=LEDGER | {"Bramble-Ping": "1"})
+        assert edge.socket._response.headers["Bramble-Ping"] == "1"
+        await edge.say(inventory())
+        for _ in range(3):
+            await edge.hears_nothing(0.6)
+            await edge.socket.ping()
+        assert made.hub.connected() == {"edge1"}
+        assert await edge.hear_close() == (1008, "nothing heard for 1.3 s")
+
+
+@runs
 async def test_an_edge_that_promised_an_inventory_and_never_gives_it_is_closed() -> None:
     async with site(limits=Limits(keepalive=30, inventory=0.1)) as made:
         edge = await made.dial("edge1", headers=LEDGER)
@@ -211,7 +251,7 @@ async def test_an_error_in_a_controller_never_makes_a_node_drop_what_it_holds() 
         def broken(node: str) -> list[object]:
             raise RuntimeError("bug")
 
-        made.pods.owed = broken
+        made.pods.holdings = broken
         edge = await made.connect("edge1", ("default/pod/web", "u1", "4"))
         assert (await edge.hear_close())[0] == 1011
         await until(lambda: made.hub.session_of("edge1") is None)

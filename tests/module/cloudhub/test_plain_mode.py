@@ -58,7 +58,7 @@ async def test_one_message_at_a_time_goes_out_and_the_same_again_until_it_is_ack
     async with site() as made:
         edge = await made.dial("edge1")
         session = await until(lambda: made.hub.session_of("edge1"))
-        session.outbox._delivery._timing = Timing(window=1, first_retry=0.1, min_retry=0.1, max_retry=0.1)
+        session.outbox._delivery._timing = Timing(window=1, first_retry=0.1, min_retry=0.1, max_doubled=0.1)
         for name in ("a", "b"):
             made.hub.offer("edge1", pod(name, 7))
         first = await edge.hear()
@@ -66,6 +66,19 @@ async def test_one_message_at_a_time_goes_out_and_the_same_again_until_it_is_ack
         await edge.acknowledge(first)
         assert (await edge.hear()).route.resource == "default/pod/b"
         assert made.record.written == [("edge1", "default/pod/a", "7")]
+
+
+@runs
+async def test_a_kubeedge_edge_is_not_sent_services() -> None:
+    async with site() as made:
+        held = [pod("web", 3), replace(pod("web", 4), key="default/service/web"), replace(pod("web", 5), key="default/endpoints/web")]
+        made.pods.held["edge1"] = held
+        edge = await made.dial("edge1")
+        message = await edge.hear()
+        await edge.acknowledge(message)
+        assert made.hub.offer("edge1", held[1])
+        await edge.hears_nothing()
+        assert message.route.resource == "default/pod/web"
 
 
 @runs
@@ -157,5 +170,25 @@ async def test_an_inventory_is_no_part_of_plain_mode() -> None:
     async with site() as made:
         edge = await made.dial("edge1")
         said = await edge.say(report("inventory", operation="inventory", source="edgehub", group="resource", content={"objects": []}))
+        heard = await edge.hear()
+        assert heard.header.parent_msg_id == said.id and "ledger mode only" in heard.content
+
+
+@runs
+async def test_pings_are_agreed_in_ledger_mode_only_and_answered_in_both() -> None:
+    async with site() as made:
+        edge = await made.dial("edge1", headers={"Bramble-Ping": "180"})
+        assert "Bramble-Ping" not in edge.socket._response.headers
+        await edge.socket.ping(b"x")
+        said = await edge.say(report("default/configmap/web", operation="query"))
+        await until(lambda: made.pods.taken)
+        assert made.pods.taken[0][1].id == said.id
+
+
+@runs
+async def test_an_acknowledgement_of_many_is_refused_in_plain_mode() -> None:
+    async with site() as made:
+        edge = await made.dial("edge1")
+        said = await edge.say(report("acknowledgements", operation="response", group="resource", content={"acknowledged": ["m1"]}))
         heard = await edge.hear()
         assert heard.header.parent_msg_id == said.id and "ledger mode only" in heard.content

@@ -8,6 +8,7 @@ import pytest
 
 from cloudcore.errors import KubeConflict, KubeInvalid, KubeUnreachable, Refused
 from tests.module.cloudhub.harness import Site, report, runs, site, until
+from viaduct import acknowledgements
 from viaduct.message import Message, reply_to
 
 
@@ -175,9 +176,31 @@ async def test_one_node_that_floods_does_not_delay_another() -> None:
             await flooding.say(report(f"default/podstatus/p{index}", content="flood"))
         said = await quiet.say(report("default/podstatus/web"))
         assert (await quiet.hear(2.0)).header.parent_msg_id == said.id
-        assert sum(node == "flooding" for node, _ in made.pods.taken) == 64
+        await until(lambda: sum(node == "flooding" for node, _ in made.pods.taken) == 64)
         stuck.set()
         await until(lambda: len(made.pods.taken) == 1001)
+
+
+@runs
+async def test_writes_that_end_together_are_acknowledged_in_one_message() -> None:
+    async with site() as made:
+        written = asyncio.Event()
+
+        async def take(message: Message) -> None:
+            await written.wait()
+
+        made.pods.answer = take
+        edge = await made.connect("edge1")
+        said = {(await edge.say(report(f"default/podstatus/p{index}"))).id for index in range(50)}
+        await until(lambda: len(made.pods.taken) == 50)
+        written.set()
+        heard: set[str] = set()
+        messages = 0
+        while heard != said:
+            message = await edge.hear()
+            heard.update(acknowledgements.named_in(message) if acknowledgements.names_many(message) else [message.header.parent_msg_id])
+            messages += 1
+        assert messages <= 5
 
 
 @runs

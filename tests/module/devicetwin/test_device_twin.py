@@ -80,7 +80,7 @@ class Board:
                 return letter
 
     def owed(self) -> dict[str | None, Any]:
-        rows = self.database.read(lambda tx: [*outbox.pending_states(tx, 0, 1000), *outbox.pending_events(tx, 0, 1000)])
+        rows = self.database.read(lambda tx: [row for rank in outbox.Rank for row in outbox.pending(tx, rank, 0, 1000)])
         return {row.key: json.loads(row.text) for row in rows}
 
     def stop(self) -> None:

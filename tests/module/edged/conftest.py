@@ -33,7 +33,9 @@ class Stage:
     def start(self) -> None:
         self.engine = FakeEngine(self.runtime)
         self.switchboard = Switchboard()
-        settings = EdgedSettings("edge1", str(self.root), "0.1.0", node_address="192.168.1.9", status_every=0.2)
+        settings = EdgedSettings(
+            "edge1", str(self.root), "0.1.0", node_address="192.168.1.9", status_every=0.2, static_pods=str(self.root / "manifests")
+        )
         module = EdgedModule(settings, self.switchboard, self.meta, self.engine)
         mailbox = self.switchboard.register(module.name, module.group)
         self.thread = threading.Thread(target=module.run, args=(mailbox,), daemon=True)

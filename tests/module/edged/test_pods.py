@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import threading
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from edgecore.beehive.letters import ConfigChanged
 from edgecore.containers import labels
 from edgecore.containers.model import Container, State
+from edgecore.edged import fetcher
 from tests.module.edged.conftest import Stage
 from tests.unit.edgecore.edged.pods import container, pod
 
@@ -86,6 +88,35 @@ def test_a_container_that_is_killed_runs_again_and_keeps_count_and_address(stage
     assert stage.meta.last_status("web-0")["containerStatuses"][0]["restartCount"] == 1
 
 
+def attempts(stage: Stage) -> dict[int, State]:
+    return {int(c.name.rpartition("_")[2]): c.state for c in stage.runtime.everything()}
+
+
+def test_one_ended_container_stays_for_its_log_until_the_next_one_ends(stage: Stage) -> None:
+    stage.apply(pod())
+    stage.wait_phase("web-0", "Running")
+    stage.runtime.end(stage.running("web")[0].id, 1)
+    stage.wait(lambda: attempts(stage) == {0: State.ENDED, 1: State.RUNNING})
+    stage.stop()
+    stage.start()
+    stage.wait(lambda: stage.meta.last_status("web-0")["containerStatuses"][0]["restartCount"] == 1)
+    assert attempts(stage) == {0: State.ENDED, 1: State.RUNNING}
+    stage.runtime.end(stage.running("web")[0].id, 1)
+    stage.wait(lambda: attempts(stage) == {1: State.ENDED})
+    stage.delete("web-0")
+    stage.wait(lambda: stage.runtime.everything() == [])
+
+
+def test_a_running_container_that_somebody_removed_comes_back_and_is_counted(stage: Stage) -> None:
+    stage.apply(pod())
+    stage.wait_phase("web-0", "Running")
+    stage.runtime.end(stage.running("web")[0].id, 1)
+    stage.wait(lambda: stage.meta.last_status("web-0")["containerStatuses"][0]["restartCount"] == 1)
+    stage.runtime.remove(stage.running("web")[0].id)
+    stage.wait(lambda: stage.meta.last_status("web-0")["containerStatuses"][0]["restartCount"] == 2)
+    assert attempts(stage) == {0: State.ENDED, 2: State.RUNNING}
+
+
 def test_orphans_are_removed_and_strangers_are_never_touched(stage: Stage) -> None:
     mine = labels.instance_of(str(stage.root))
 
@@ -104,17 +135,76 @@ def test_orphans_are_removed_and_strangers_are_never_touched(stage: Stage) -> No
     assert {c.name for c in stage.runtime.everything()} > {"neighbour", "stranger"}
 
 
+def test_what_happens_to_a_pod_is_told_in_events(stage: Stage) -> None:
+    stage.runtime.registry.add("quay.io/good:1")
+    stage.apply(pod(container(image="quay.io/good:1")))
+    stage.wait_phase("web-0", "Running")
+    assert stage.meta.reasons("web-0") == ["Pulling", "Pulled", "Created", "Started"]
+    stage.runtime.end(stage.running("web")[0].id, 1)
+    stage.wait(lambda: stage.meta.last_status("web-0")["containerStatuses"][0]["restartCount"] == 1)
+    stage.runtime.end(stage.running("web")[0].id, 1)
+    stage.wait(lambda: "BackOff" in stage.meta.reasons("web-0"))
+    stage.delete("web-0")
+    stage.apply(pod(container(image="quay.io/none:1"), name="none", uid="77777777-1"))
+    stage.wait(lambda: "Failed" in stage.meta.reasons("none"))
+    texts = [event["message"] for event in stage.meta.events.values() if event["involvedObject"]["name"] == "none"]
+    assert texts[:2] == ['Pulling image "quay.io/none:1"', 'Failed to pull image "quay.io/none:1": manifest unknown']
+    stage.apply(pod(name="gone", uid="88888888-1"))
+    stage.wait_phase("gone", "Running")
+    stage.delete("gone")
+    stage.wait(lambda: "Killing" in stage.meta.reasons("gone"))
+
+
+def test_a_static_pod_runs_without_the_cloud_and_is_no_orphan_after_a_restart(stage: Stage) -> None:
+    stage.stop()
+    folder = stage.root / "manifests"
+    folder.mkdir(parents=True)
+    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "static"}, "spec": {"containers": [container()]}}
+    (folder / "static.json").write_text(json.dumps(manifest))
+    stage.meta.away = True
+    stage.start()
+    stage.wait(lambda: stage.running("web"))
+    before = stage.runtime.everything()
+    stage.stop()
+    stage.start()
+    stage.apply(pod())
+    stage.wait_phase("web-0", "Running")
+    assert before[0] in stage.runtime.everything()
+    assert not stage.meta.reasons("static-edge1")
+
+
 def test_a_stuck_pull_delays_nobody_and_can_be_deleted_meanwhile(stage: Stage) -> None:
     stuck = stage.runtime.slow["quay.io/slow:1"] = threading.Event()
     stage.apply(pod(container(image="quay.io/slow:1"), name="slow", uid="51000000-1"))
     stage.wait(lambda: stage.runtime.pulls == ["quay.io/slow:1"])
     stage.apply(pod())
     stage.wait_phase("web-0", "Running")
-    assert stage.meta.last_status("slow")["phase"] == "Pending"
+    stage.wait_phase("slow", "Pending")
     assert stage.waiting_reason("slow") == "ContainerCreating"
     stage.delete("slow")
     stage.wait(lambda: not any(t.name == "pod-51000000" for t in threading.enumerate()))
     stuck.set()
+
+
+def test_a_pull_that_takes_long_is_told_again_with_how_far_it_is_and_its_end_with_the_size(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetcher, "FIRST_WORD", 0.2)
+    gate = stage.runtime.slow["quay.io/slow:1"] = threading.Event()
+    stage.runtime.registry.add("quay.io/slow:1")
+    stage.runtime.sizes["quay.io/slow:1"] = 84
+    stage.apply(pod(container(image="quay.io/slow:1"), name="slow", uid="51000000-1"))
+    stage.wait(lambda: any(text == 'Pulling image "quay.io/slow:1": 50 % of 100 B after 0s' for text in texts(stage, "slow")))
+    stage.wait(lambda: len([text for text in texts(stage, "slow") if "50 %" in text]) == 1)
+    assert stage.waiting_reason("slow") == "ContainerCreating"
+    gate.set()
+    stage.wait_phase("slow", "Running")
+    pulled = next(text for text in texts(stage, "slow") if text.startswith("Successfully pulled"))
+    assert pulled.endswith("s. Image size: 84 bytes.")
+
+
+def texts(stage: Stage, name: str) -> list[str]:
+    return [event["message"] for event in list(stage.meta.events.values()) if event["involvedObject"]["name"] == name]
 
 
 def test_a_slow_stop_delays_nobody(stage: Stage) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edgecore.certs.clock import SignedClock, write_down
 from edgecore.certs.files import IdentityFiles
 from edgecore.cloudlink import CloudLink, Identity, Timeouts, connect
 from edgecore.edgehub.dialing import Address, Dialing
-from edgecore.errors import LinkError, LinkRefused
+from edgecore.errors import CloudOutOfDate, IdentityError, LinkError, LinkRefused, NodeOutOfDate
 from tests.fakes.fakehub import FakeHub, Papers, make_papers, wait_until
 from viaduct.codec import MAX_FRAME_BYTES
 from viaduct.handshake import Mode, choose_mode
@@ -27,8 +28,16 @@ def _identity(papers: Papers) -> Identity:
     return Identity(papers.ca, papers.node, papers.node_key)
 
 
-def _dial(port: int, identity: Identity, host: str = "127.0.0.1") -> CloudLink:
-    return connect(f"wss://{host}:{port}/project/edge1/events", {"node_id": "edge1", "ConnectionUse": "msg"}, identity, QUICK)
+def _dial(
+    port: int, identity: Identity, host: str = "127.0.0.1", timeouts: Timeouts = QUICK, *, now: Callable[[], float] = time.time
+) -> CloudLink:
+    return connect(f"wss://{host}:{port}/project/edge1/events", {"node_id": "edge1", "ConnectionUse": "msg"}, identity, timeouts, now=now)
+
+
+def _dialing(port: int, papers: Papers, *, host: str = "127.0.0.1", wall: float | None = None, **more: Any) -> Dialing:
+    files = IdentityFiles(papers.ca, papers.node, papers.node_key)
+    clock = SignedClock(files.signed_time, wall=time.time if wall is None else lambda: wall)
+    return Dialing(Address(f"{host}:{port}", "p", "edge1"), files, QUICK, clock=clock, **more)
 
 
 @pytest.fixture
@@ -67,6 +76,24 @@ class Raw:
 
 def test_the_answer_tells_the_delivery_mode(link: CloudLink) -> None:
     assert choose_mode(link.headers) is Mode.LEDGER
+
+
+def test_what_nobody_acknowledges_ends_the_link_in_time(link: CloudLink) -> None:
+    assert link._channel._tls.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 20_000
+
+
+def test_what_still_lies_in_the_kernel_is_known(link: CloudLink, hub: FakeHub) -> None:
+    transport = hub._sockets[-1]._req.transport
+    assert transport is not None
+    hub._loop.call_soon_threadsafe(transport.pause_reading)
+    writer = threading.Thread(target=link.send_text, args=("x" * 8_000_000,), daemon=True)
+    writer.start()
+    wait_until(lambda: not link.drained)
+    hub._loop.call_soon_threadsafe(transport.resume_reading)
+    writer.join(10)
+    wait_until(lambda: link.drained)
+    link.close()
+    assert link.drained
 
 
 def test_the_other_end_closing_is_an_error_of_the_reader(link: CloudLink, hub: FakeHub) -> None:
@@ -133,6 +160,9 @@ def test_a_refusal_carries_the_hubs_text_and_is_told_apart(papers: Papers) -> No
     try:
         with pytest.raises(LinkRefused, match="403 this node is not welcome"):
             _dial(hub.port, _identity(papers))
+        hub.status = 401
+        with pytest.raises(NodeOutOfDate):
+            _dial(hub.port, _identity(papers))
         hub.status = 503
         with pytest.raises(LinkError) as raised:
             _dial(hub.port, _identity(papers))
@@ -151,8 +181,103 @@ def test_a_hub_with_another_name_is_refused(tmp_path: Path) -> None:
     papers = make_papers(tmp_path, server_address="192.0.2.7")
     hub = FakeHub(papers)
     try:
-        with pytest.raises(LinkError, match=r"not made out to 127\.0\.0\.1"):
+        with pytest.raises(LinkError, match=r"not made out to a CloudCore or to 127\.0\.0\.1"):
             _dial(hub.port, _identity(papers))
+    finally:
+        hub.close()
+
+
+def test_a_cloudcore_is_known_by_its_name_wherever_it_is(tmp_path: Path) -> None:
+    papers = make_papers(tmp_path, server_address="", server_name="cloudcore.bramble")
+    hub = FakeHub(papers)
+    try:
+        _dial(hub.port, _identity(papers)).close()
+        _dial(hub.port, _identity(papers), "localhost").close()
+    finally:
+        hub.close()
+
+
+def test_a_node_cannot_play_the_hub(tmp_path: Path) -> None:
+    """Its certificate is of the right CA, but made out for clients, whatever name it bears."""
+    papers = make_papers(tmp_path)
+    node = make_papers(tmp_path, server_name="cloudcore.bramble", server_for="client", authority=papers)
+    hub = FakeHub(node)
+    try:
+        with pytest.raises(LinkError, match="it is not that of a server"):
+            _dial(hub.port, _identity(papers))
+    finally:
+        hub.close()
+
+
+@pytest.mark.parametrize(("now", "word"), [(0.0, "not valid yet"), (4_000_000_000.0, "expired")])
+def test_a_hub_out_of_date_by_our_time_is_told_apart(hub: FakeHub, papers: Papers, now: float, word: str) -> None:
+    with pytest.raises(CloudOutOfDate, match=rf"{word} \(the time is taken to be .*: is this node's clock right\?\)"):
+        _dial(hub.port, _identity(papers), now=lambda: now)
+    assert hub.connections == 0
+
+
+@pytest.mark.parametrize("wall", [0.0, 4_000_000_000.0])
+def test_a_board_whose_clock_is_wrong_asks_once_for_a_signed_time_and_connects(hub: FakeHub, papers: Papers, wall: float) -> None:
+    asked: list[int] = []
+
+    def ask_time() -> int:
+        asked.append(1)
+        return int(time.time())
+
+    dialing = _dialing(hub.port, papers, wall=wall, ask_time=ask_time)
+    for _ in range(2):
+        dialing().close()
+    assert len(asked) == 1
+
+
+def test_a_hub_that_is_out_of_date_by_a_signed_time_is_refused_whatever_the_boards_clock_says(tmp_path: Path) -> None:
+    """Somebody has an old key of the hub, passes the true time on, and sets the board's clock back."""
+    papers = make_papers(tmp_path)
+    hub = FakeHub(papers)
+    write_down(tmp_path / "node.time", 4_000_000_000)
+    dialing = _dialing(hub.port, papers, ask_time=lambda: 4_000_000_100)
+    try:
+        for _ in range(2):
+            with pytest.raises(CloudOutOfDate, match="expired"):
+                dialing()
+    finally:
+        hub.close()
+
+
+def test_without_a_signed_time_to_be_had_the_doubt_stays(hub: FakeHub, papers: Papers) -> None:
+    def ask_time() -> int:
+        raise IdentityError("not signed by the CA")
+
+    with pytest.raises(LinkError, match=r"not valid yet.*asking for a signed time: not signed by the CA"):
+        _dialing(hub.port, papers, wall=0.0, ask_time=ask_time)()
+    with pytest.raises(CloudOutOfDate):
+        _dialing(hub.port, papers, wall=0.0, ask_time=lambda: None)()
+    assert hub.connections == 0
+
+
+def test_a_certificate_that_the_hub_finds_out_of_date_is_renewed_and_the_hub_dialed_again(papers: Papers) -> None:
+    hub = FakeHub(papers, status=401)
+
+    def renew() -> None:
+        hub.status = 101
+
+    try:
+        with pytest.raises(NodeOutOfDate):
+            _dialing(hub.port, papers)()
+        _dialing(hub.port, papers, renew=renew)().close()
+    finally:
+        hub.close()
+
+
+def test_a_renewal_that_fails_is_said_and_is_a_refusal(papers: Papers) -> None:
+    hub = FakeHub(papers, status=401)
+
+    def renew() -> None:
+        raise IdentityError("the certificate shown was revoked")
+
+    try:
+        with pytest.raises(LinkRefused, match="out of date and could not be renewed: the certificate shown was revoked"):
+            _dialing(hub.port, papers, renew=renew)()
     finally:
         hub.close()
 
@@ -190,7 +315,7 @@ def test_a_silent_port_is_given_up_in_time(papers: Papers) -> None:
     began = time.monotonic()
     try:
         with pytest.raises(LinkError, match="TLS handshake in time"):
-            _dial(raw.port, _identity(papers))
+            _dial(raw.port, _identity(papers), timeouts=Timeouts(reach=1.0, handshake=0.3, write=2.0))
         assert time.monotonic() - began < 4
     finally:
         raw.close()
@@ -223,7 +348,7 @@ def test_most_attempts_go_to_the_address_of_the_last_link_without_asking_for_it(
 
     monkeypatch.setattr(socket, "getaddrinfo", counted)
     hub.stop()
-    dialing = Dialing(Address(f"cloud.test:{hub.port}", "p", "edge1"), IdentityFiles(papers.ca, papers.node, papers.node_key), QUICK, None)
+    dialing = _dialing(hub.port, papers, host="cloud.test")
     dialing._known, dialing._failures = "127.0.0.1", 1
     for _ in range(8):
         with pytest.raises(LinkError):

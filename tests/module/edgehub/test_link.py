@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def _owed(board: Board) -> int:
 
 
 def _acknowledged(hub: FakeHub, message: Message) -> bool:
-    return any(each.header.parent_msg_id == message.id and each.content == "OK" for each in hub.received)
+    return message.id in hub.acknowledged()
 
 
 def _give_pod(board: Board, hub: FakeHub, uid: str = "u1", version: int = 5) -> Message:
@@ -40,11 +41,10 @@ def _give_pod(board: Board, hub: FakeHub, uid: str = "u1", version: int = 5) -> 
     return message
 
 
-def test_the_first_message_is_the_inventory_and_the_second_a_keepalive(board: Board, hub: FakeHub) -> None:
-    wait_until(lambda: len(hub.received) >= 2)
-    assert [message.route.operation for message in hub.received[:2]] == ["inventory", "keepalive"]
+def test_the_first_message_is_the_inventory(board: Board, hub: FakeHub) -> None:
+    wait_until(lambda: hub.received)
+    assert hub.received[0].route.operation == "inventory"
     assert hub.received[0].content == {"objects": []}
-    assert hub.received[1].route.resource == "node"
 
 
 def test_a_pod_is_saved_then_forwarded_then_acknowledged_and_is_in_the_next_inventory(board: Board, hub: FakeHub) -> None:
@@ -82,6 +82,14 @@ def test_the_board_is_back_within_two_seconds_of_the_cloud(board: Board, hub: Fa
     back = time.monotonic()
     wait_until(lambda: hub.connections == 2)
     assert time.monotonic() - back < 2.0
+
+
+def test_a_link_that_is_reset_is_back_within_two_seconds(board: Board, hub: FakeHub) -> None:
+    wait_until(lambda: hub.connections == 1)
+    hub.reset()
+    cut = time.monotonic()
+    wait_until(lambda: hub.connections == 2)
+    assert time.monotonic() - cut < 2.0
 
 
 def test_the_same_status_is_not_sent_twice(board: Board, hub: FakeHub) -> None:
@@ -153,7 +161,10 @@ def test_a_lost_acknowledgement_makes_the_board_say_it_again(board: Board, hub: 
 
 
 @pytest.mark.parametrize(("retry", "left"), [(False, 0), (True, 1)])
-def test_a_refusal_drops_the_row_unless_it_asks_for_patience(board: Board, hub: FakeHub, retry: bool, left: int) -> None:
+def test_a_refusal_drops_the_row_unless_it_asks_for_patience(
+    board: Board, hub: FakeHub, monkeypatch: pytest.MonkeyPatch, retry: bool, left: int
+) -> None:
+    monkeypatch.setattr("edgecore.edgehub.upward._FIRST_PAUSE", 1.0)
     _give_pod(board, hub)
 
     def refuse(message: Message) -> list[Message]:
@@ -317,6 +328,74 @@ def test_many_objects_and_many_reports_all_arrive(board: Board, hub: FakeHub) ->
     assert len({message.route.resource for message in hub.received if "podstatus" in message.route.resource}) == 300
 
 
+def test_one_acknowledgement_of_the_cloud_may_name_many_reports_and_a_question(board: Board, hub: FakeHub) -> None:
+    asked: list[str] = []
+
+    def gather(message: Message) -> list[Message]:
+        asked.append(message.id)
+        if message.route.operation != "insert":
+            return []
+        many = {"acknowledged": [*asked, "unknown"]}
+        return [new_message(source="cloudhub", group="resource", operation="response", resource="acknowledgements", now_ms=1, content=many)]
+
+    for number in range(20):
+        key = f"default/pod/p{number}"
+        message = object_message(key, f"u{number}", number + 1)
+        wait_until(lambda: hub.received)
+        hub.say(message)
+        wait_until(lambda message=message: _acknowledged(hub, message))
+    hub.answer = gather
+    for number in range(20):
+        board.client.report_pod_status("default", f"p{number}", f"u{number}", {"phase": "Running"})
+    wait_until(lambda: len(asked) == 20)
+    assert _owed(board) == 20
+    assert board.client.register_node("edge1", {}, {})
+    wait_until(lambda: _owed(board) == 0)
+
+
+def test_what_one_commit_holds_is_acknowledged_in_few_messages(board: Board, hub: FakeHub) -> None:
+    wait_until(lambda: hub.received)
+    messages = [object_message(f"default/configmap/c{number}", f"u{number}", number + 1) for number in range(200)]
+    held = threading.Event()
+    board.database.write(lambda tx: held.wait(5))
+    for message in messages:
+        hub.say(message)
+    held.set()
+    wait_until(lambda: hub.acknowledged() >= {message.id for message in messages}, 20)
+    assert sum(message.route.operation == "response" for message in hub.received) < 100
+
+
+def test_a_kubeedge_cloud_counts_an_acknowledgement_for_each_message(tmp_path: Path, papers: Papers) -> None:
+    hub = FakeHub(papers, mode="", answer=lambda message: [])
+    board = Board(tmp_path, papers, hub.port)
+    try:
+        wait_until(lambda: hub.received)
+        messages = [object_message(f"default/configmap/c{number}", f"u{number}", number + 1) for number in range(50)]
+        held = threading.Event()
+        board.database.write(lambda tx: held.wait(5))
+        for message in messages:
+            hub.say(message)
+        held.set()
+        wait_until(lambda: hub.acknowledged() >= {message.id for message in messages}, 20)
+        said = [message for message in hub.received if message.route.operation == "response"]
+        assert sorted(message.header.parent_msg_id for message in said) == sorted(message.id for message in messages)
+        assert {message.content for message in said} == {"OK"}
+    finally:
+        board.stop()
+        hub.close()
+
+
+def test_an_acknowledgement_of_many_that_cannot_be_read_settles_nothing(board: Board, hub: FakeHub) -> None:
+    _give_pod(board, hub)
+    hub.answer = lambda message: []
+    board.client.report_pod_status("default", "web", "u1", {"phase": "Running"})
+    report = wait_until(lambda: hub.about("default/podstatus/web"))[0]
+    bad = {"acknowledged": [report.id, 3]}
+    hub.say(new_message(source="cloudhub", group="resource", operation="response", resource="acknowledgements", now_ms=1, content=bad))
+    _give_pod(board, hub, version=6)
+    assert _owed(board) == 1
+
+
 def test_every_recorded_message_is_taken_without_harm(board: Board, hub: FakeHub) -> None:
     wait_until(lambda: hub.received)
     for recording in recordings("core"):
@@ -347,7 +426,8 @@ def test_on_a_full_disk_nothing_is_acknowledged_and_when_there_is_room_again_it_
     hub.say(large)
     complaint = wait_until(lambda: [message for message in hub.received if message.header.parent_msg_id == large.id])[0]
     assert complaint.route.operation == "error"
-    assert "full" in complaint.content
+    assert (complaint.content["code"], complaint.content["retry"]) == (507, True)
+    assert "full" in complaint.content["reason"]
     with pytest.raises(StoreError, match="full"):
         for number in range(100):  # there may be room for a few small ones
             board.client.report_pod_status("default", "web", "u1", {"phase": "x" * 50_000 + str(number)})

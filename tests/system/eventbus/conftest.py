@@ -17,7 +17,9 @@ import pytest
 from edgecore.beehive.keeper import Keeper
 from edgecore.beehive.letters import LinkChanged
 from edgecore.beehive.switchboard import Switchboard
+from edgecore.devicetwin.forms import Forms
 from edgecore.devicetwin.module import DeviceTwin
+from edgecore.devicetwin.showing import Showing
 from edgecore.eventbus import mosquitto
 from edgecore.eventbus.broker import BrokerAddress
 from edgecore.eventbus.module import EventBus
@@ -81,7 +83,8 @@ class Broker:
 class Edge:
     """EventBus and DeviceTwin as EdgeCore runs them, with one device ``d1``; what they owe the cloud is in the outbox."""
 
-    def __init__(self, folder: Path, settings: BusSettings) -> None:
+    def __init__(self, folder: Path, settings: BusSettings, forms: Forms | None = None, showing: Showing | None = None) -> None:
+        self.stopped = False
         self.database = Database(folder / "edge.db")
         self.switchboard = Switchboard()
         self.hub = self.switchboard.register("websocket", "hub")
@@ -89,7 +92,7 @@ class Edge:
         self._emptying.start()
         self.keeper = Keeper(self.switchboard, first_delay=0.05)
         self.bus: EventBus | None = None
-        self.keeper.keep("twin", "twin", lambda: DeviceTwin(self.switchboard, self.database, node="edge1"))
+        self.keeper.keep("twin", "twin", lambda: DeviceTwin(self.switchboard, self.database, node="edge1", forms=forms, showing=showing))
         self.keeper.keep("eventbus", "bus", lambda: self._make_bus(settings))
         self.keeper.start()
         self.add("d1")
@@ -124,13 +127,14 @@ class Edge:
             self.switchboard.send(name, LinkChanged(connected=connected, ledger=True))
 
     def owed(self) -> list[Message]:
-        rows = self.database.read(lambda tx: [*outbox.pending_states(tx, 0, 100_000), *outbox.pending_events(tx, 0, 100_000)])
+        rows = self.database.read(lambda tx: [row for rank in outbox.Rank for row in outbox.pending(tx, rank, 0, 100_000)])
         return [json.loads(row.text) for row in rows]
 
     def restarts(self) -> dict[str, int]:
         return {kept.name: kept.restarts for kept in self.keeper.report()}
 
     def stop(self) -> None:
+        self.stopped = True
         assert self.keeper.stop(LIMIT) == []
         self.hub.close()
         self.database.close()

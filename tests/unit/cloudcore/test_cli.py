@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cloudcore import cli, logs
+from cloudcore import cli
 from cloudcore.kube.definitions import packaged
+from supervision import logs
 
 _NOWHERE = "http://127.0.0.1:1"
 
@@ -34,7 +35,7 @@ def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(logs, "set_up", lambda level: None)
+    monkeypatch.setattr(logs, "set_up", lambda *_, **__: None)
 
 
 def test_a_wrong_setting_ends_with_code_2_and_the_full_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,7 +100,7 @@ def test_a_start_without_the_api_says_what_it_waits_for_and_ends_at_once_when_as
 
 def test_text_from_outside_begins_no_line_of_its_own_in_the_log() -> None:
     record = logging.LogRecord("cloudcore.cloudhub.session", logging.WARNING, "", 1, "node %s: %s", ("edge1", "x\nfake line"), None)
-    line = logs._Lines().format(record)
+    line = logs._Lines("cloudcore").format(record)
     assert line.endswith(" warning cloudhub.session: node edge1: x\\nfake line")
 
 

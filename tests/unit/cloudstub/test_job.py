@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cloudstub.controllers import job
+from cloudstub.controllers import indexes, job
 from cloudstub.controllers.backoff import Backoff
 from cloudstub.controllers.writes import Create, Delete, UpdateStatus, Write
 from tests.unit.cloudstub.made import NOW, ago, owned_by, pod, workload
@@ -103,3 +103,32 @@ def test_failures_within_one_wait_count_once() -> None:
     waits = Backoff(first=1.0, most=5.0)
     assert [waits.fail("a", clock) for clock in (0.0, 0.25, 0.5)] == [1.0, 0.75, 0.5]
     assert waits.fail("a", 1.0) == 2.0
+
+
+def numbered(name: str, index: int, phase: str = "Running") -> dict[str, Any]:
+    made = worker(name, phase)
+    made["metadata"]["annotations"] = {"batch.kubernetes.io/job-completion-index": str(index)}
+    return made
+
+
+def test_an_indexed_job_has_one_success_for_each_index() -> None:
+    spec = {"completionMode": "Indexed", "completions": 5, "parallelism": 3}
+    there = [numbered("a", 0, "Succeeded"), numbered("b", 1), numbered("c", 0, "Succeeded"), numbered("d", 2, "Failed")]
+    writes = look(there, **spec)
+    made = [write.object for write in writes if isinstance(write, Create)]
+    assert [pod["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"] for pod in made] == ["2", "3"]
+    assert [pod["spec"]["hostname"] for pod in made] == ["j-2", "j-3"]
+    assert all(pod["metadata"]["name"].startswith(f"j-{index}-") for pod, index in zip(made, (2, 3), strict=True))
+    assert all(pod["spec"]["containers"][0]["env"][-1]["name"] == "JOB_COMPLETION_INDEX" for pod in made)
+    (status,) = [write.object["status"] for write in writes if isinstance(write, UpdateStatus)]
+    assert (status["succeeded"], status["completedIndexes"]) == (1, "0")
+    done = [numbered(f"p{index}", index, "Succeeded") for index in range(5)]
+    finished = look(done, **spec)
+    assert ended(finished) == [("Complete", "CompletionsReached")]
+    (status,) = [write.object["status"] for write in finished if isinstance(write, UpdateStatus)]
+    assert status["completedIndexes"] == "0-4"
+
+
+@pytest.mark.parametrize(("indexes_", "text"), [((), ""), ((3,), "3"), ((0, 1, 2, 4, 6, 7), "0-2,4,6-7")])
+def test_indexes_are_told_in_runs(indexes_: tuple[int, ...], text: str) -> None:
+    assert indexes.text(indexes_) == text

@@ -26,11 +26,14 @@ POD_SPEC: dict[str, Any] = {
         {
             "name": "c",
             "image": "i",
-            "ports": [{"containerPort": 80, "hostPort": 8080, "hostIP": "10.0.0.1"}],
+            "ports": [{"name": "http", "containerPort": 80, "hostPort": 8080, "hostIP": "10.0.0.1"}],
             "resources": {"requests": {"cpu": "1"}, "limits": {"memory": "1Gi"}},
         }
     ],
     "initContainers": [{"name": "x", "image": "i"}],
+    "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}],
+    "hostname": "web-0",
+    "subdomain": "web",
     "nodeSelector": {"a": "b"},
     "tolerations": [{"key": "a", "operator": "Exists", "effect": "NoSchedule"}],
     "priority": 3,
@@ -54,16 +57,65 @@ def whole(kind: str, status: dict[str, Any], **spec: Any) -> dict[str, Any]:
 
 
 def stored_pod() -> dict[str, Any]:
-    made = pod("p", owner="uid-replicaset", **POD_SPEC)
+    made = pod("p", node="n", owner="uid-replicaset", **POD_SPEC)
     finished = {"name": "c", "restartCount": 1, "state": {"terminated": {"finishedAt": ago(9)}}}
-    return {**made, "status": {"phase": "Running", "conditions": CONDITIONS, "containerStatuses": [finished]}}
+    return {**made, "status": {"phase": "Running", "podIP": "10.0.0.2", "conditions": CONDITIONS, "containerStatuses": [finished]}}
 
 
 ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 1}}
+CLAIM_REF = {"namespace": "default", "name": "data", "uid": "uid-gone"}
+REFERENCE = {"kind": "Pod", "namespace": "default", "name": "p", "uid": "uid-p"}
+WEB = {"name": "web", "namespace": "default", "uid": "uid-web", "labels": {"a": "b"}}
 STORED: dict[str, dict[str, Any]] = {
+    "services": {
+        "metadata": WEB,
+        "spec": {
+            "type": "NodePort",
+            "clusterIP": "10.96.1.0",
+            "selector": {"app": "web"},
+            "ports": [{"name": "http", "port": 80, "targetPort": "http", "nodePort": 30080}, {"name": "n", "port": 81, "targetPort": 8081}],
+        },
+    },
+    "endpoints": {
+        "metadata": WEB,
+        "subsets": [{"addresses": [{"ip": "10.0.0.2", "targetRef": REFERENCE}], "ports": [{"name": "http", "port": 80}]}],
+    },
+    "endpointslices.discovery.k8s.io": {
+        "metadata": {**WEB, "name": "web-1"},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["10.0.0.2"], "conditions": {"ready": True}, "targetRef": REFERENCE}],
+        "ports": [{"name": "http", "port": 80}],
+    },
     "pods": stored_pod(),
     "nodes": {**node("n", taints=[TAINT], labels={"a": "b"}), "status": {"conditions": CONDITIONS, "allocatable": {"cpu": "4"}}},
     "leases.coordination.k8s.io": {"metadata": {"name": "n", "namespace": "kube-node-lease"}, "spec": {"renewTime": ago(5)}},
+    "cronjobs.batch": {
+        "metadata": {"name": "cron", "namespace": "default", "uid": "uid-cron", "creationTimestamp": ago(900)},
+        "spec": {
+            "schedule": "*/5 * * * *",
+            "timeZone": "Europe/Berlin",
+            "concurrencyPolicy": "Forbid",
+            "startingDeadlineSeconds": 100,
+            "jobTemplate": {"spec": {"template": {**TEMPLATE, "spec": {**POD_SPEC, "restartPolicy": "Never"}}}},
+        },
+        "status": {"lastScheduleTime": ago(300), "active": [CLAIM_REF]},
+    },
+    "persistentvolumeclaims": {
+        "metadata": {"name": "data", "namespace": "default", "uid": "uid-data"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, "volumeName": "pv"},
+        "status": {"phase": "Bound", "accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}},
+    },
+    "persistentvolumes": {
+        "metadata": {"name": "pv", "uid": "uid-pv"},
+        "spec": {
+            "capacity": {"storage": "1Gi"},
+            "accessModes": ["ReadWriteOnce"],
+            "claimRef": CLAIM_REF,
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [TERM]}},
+        },
+        "status": {"phase": "Bound"},
+    },
+    "storageclasses.storage.k8s.io": {"metadata": {"name": "local"}, "provisioner": "bramble.io/node-local"},
     "deployments.apps": whole("Deployment", COUNTS, replicas=2, strategy=ROLLING, revisionHistoryLimit=1, progressDeadlineSeconds=60),
     "replicasets.apps": whole("ReplicaSet", COUNTS, replicas=2),
     "daemonsets.apps": whole("DaemonSet", {"conditions": CONDITIONS}, updateStrategy=ROLLING),
@@ -120,7 +172,7 @@ def everything(**changed: list[dict[str, Any]]) -> Snapshot:
 
 @pytest.mark.parametrize("resource", STORED)
 def test_junk_in_any_field_is_refused_or_harmless(resource: str) -> None:
-    for part in ("spec", "status"):
+    for part in ("spec", "status", *(STORED[resource].keys() & {"subsets", "endpoints", "ports"})):
         for below in fields(STORED[resource].get(part, {})):
             for junk in JUNK:
                 obj = with_junk(STORED[resource], (part, *below), junk)

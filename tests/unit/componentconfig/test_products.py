@@ -74,11 +74,11 @@ def test_an_edgesite_file_of_kubeedge_is_read_as_it_is() -> None:
 
 
 def test_the_camel_case_of_later_releases_is_read() -> None:
-    text = "modules: {cloudHub: {https: {port: 11002}, advertiseAddress: [192.0.2.1], dnsNames: [a.example]}, cloudStream: {enable: true}}"
+    text = "modules: {cloudHub: {https: {port: 11002}, advertiseAddress: [192.0.2.1], dnsNames: [a.example]}, dynamicController: {}}"
     config, (warning,) = read(yaml.safe_load(text), CloudCoreConfig)
     assert config.modules.cloudhub.https.port == 11002
     assert config.modules.cloudhub.advertise_address == ("192.0.2.1",)
-    assert warning.endswith("ignored: modules.cloudStream")
+    assert warning.endswith("ignored: modules.dynamicController")
 
 
 @every_product
@@ -149,6 +149,9 @@ def test_the_flags_answer_in_kubeedges_order(flags: list[str], start: str | None
         (b"a: 1\n---\nb: 2\n", "not a YAML document"),
         (b"!!python/object/apply:os.system ['true']\n", "not a YAML document"),
         (b"a: \x01\n", "not a YAML document"),
+        (b"a: !!bool maybe\n", "not a YAML document"),
+        (b"a: !!int ''\n", "not a YAML document"),
+        (b"a: !!timestamp never\n", "not a YAML document"),
         (b"- a\n", "config: expected a mapping"),
         (b"modules:\n\tedgehub: {}\n", "not a YAML document"),
         (b"{}: 1\n", None),

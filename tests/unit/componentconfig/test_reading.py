@@ -34,6 +34,7 @@ def at(path: str, value: object) -> dict[str, Any]:
         ("modules.edgehub.heartbeat", True, "modules.edgehub.heartbeat: expected seconds, got True"),
         ("modules.edgehub.heartbeat", 0, "modules.edgehub.heartbeat: expected seconds from 1 to 3600, got 0"),
         ("modules.edgehub.heartbeat", 10**30, "modules.edgehub.heartbeat: expected seconds from 1 to 3600, got 1" + "0" * 30),
+        ("modules.edged.hostnameOverride", "\ud800", "modules.edged.hostnameOverride: expected text, got '\\ud800'"),
         ("modules.edgehub.heartbeat", {"a": 1}, "modules.edgehub.heartbeat: expected seconds, got a mapping"),
         ("modules.edgehub.enable", "yes", "modules.edgehub.enable: expected true or false, got 'yes'"),
         ("modules.edgehub.enable", 1, "modules.edgehub.enable: expected true or false, got 1"),
@@ -51,7 +52,12 @@ def at(path: str, value: object) -> dict[str, Any]:
         ("modules.edgehub.hartbeat", 15, "modules.edgehub.hartbeat: unknown key; did you mean heartbeat?"),
         ("modules.edghub", {}, "modules.edghub: unknown key; did you mean edgehub?"),
         ("modules.heartbeat", 15, "modules.heartbeat: unknown key; did you mean modules.edgehub.heartbeat?"),
-        ("nonsense", 1, "nonsense: unknown key; known here: database, modules"),
+        ("database.outbox.maxSize", 7, "database.outbox.maxSize: expected megabytes from 8 to 1000000, got 7"),
+        ("database.outbox.maxAge", "long", "database.outbox.maxAge: expected days, got 'long'"),
+        ("modules.edgehub.pingInterval", 0, "modules.edgehub.pingInterval: expected seconds from 1 to 3600, got 0"),
+        ("metrics.port", 70000, "metrics.port: expected a port from 0 to 65535, got 70000"),
+        ("metrics.address", "here", None),
+        ("nonsense", 1, "nonsense: unknown key; known here: database, metrics, modules"),
         ("modules.edgehub.websocket.enable", False, None),
     ],
 )
@@ -67,6 +73,18 @@ def test_every_problem_is_told_at_once() -> None:
         "modules.edgehub.nonsense",
         "modules.edged.enable",
     ]
+
+
+def test_a_number_of_thousands_of_digits_is_refused_and_not_shown() -> None:
+    assert problems(at("modules.edgehub.heartbeat", 16**5000)) == (
+        "modules.edgehub.heartbeat: expected seconds from 1 to 3600, got a number too long to show",
+    )
+
+
+def test_a_file_of_thousands_of_strange_keys_is_refused_in_few_words() -> None:
+    found = problems({f"{n:0100}": 1 for n in range(100_000)})
+    assert len(found) == 20
+    assert all(len(text) < 200 for text in found)
 
 
 def test_a_key_given_in_two_spellings_is_refused() -> None:

@@ -78,6 +78,11 @@ def test_wrong_flags_end_with_code_two_and_a_reason(arguments: list[str], said: 
         (b"\xff", "is not UTF-8 at byte 0"),
         (b"x" * 70_000, "is larger than"),
         (b"- a", "expected keys and values"),
+        (b"a: &a [x]\nb: *a", "aliases"),
+        (b"[" * 20_000, "nested deeper than 8 levels"),
+        (b"poll: !!bool maybe", "is not YAML"),
+        (b"poll: 1" + b"0" * 400, "poll: expected a number of"),
+        (b'"\\ud800": 1', "ud800: there is no such setting"),
     ],
 )
 def test_a_settings_file_that_cannot_be_read_is_named(

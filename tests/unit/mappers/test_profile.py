@@ -82,7 +82,7 @@ def test_what_is_wrong_is_named_by_its_path(changes: dict[str, Any], problem: st
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"dataType": "double"}, "deviceModels[0].properties[0].dataType: expected int, float, boolean, string, got 'double'"),
+        ({"dataType": "bytes"}, "deviceModels[0].properties[0].dataType: expected int, float, boolean, string, got 'bytes'"),
         ({"accessMode": "rw"}, "deviceModels[0].properties[0].accessMode: expected ReadWrite or ReadOnly, got 'rw'"),
         ({"minimum": "5"}, "deviceModels[0].properties[0].minimum: expected a number, got text"),
         ({"minimum": 9, "maximum": 5}, "deviceModels[0].properties[0].maximum: 5 is less than the minimum 9"),
@@ -125,7 +125,7 @@ def test_one_bad_device_leaves_the_others() -> None:
         ({"scale": "0.1"}, "scale: expected a number, got text"),
         ({"scale": 1e-300}, "scale: 1E-300 is too small or too large"),
         ({"isSwap": 1}, "isSwap: expected true or false, got a number"),
-        ({"register": "InputRegister"}, "register: a InputRegister cannot be written but accessMode is ReadWrite"),
+        ({"register": "InputRegister"}, "register: InputRegister cannot be written but accessMode is ReadWrite"),
     ],
 )
 def test_a_visitor_that_cannot_be_is_named_by_its_path(config: dict[str, Any], problem: str) -> None:
@@ -160,6 +160,7 @@ def test_a_unit_is_text_or_a_number(text: Any, unit: int) -> None:
         ("modbus-tcp", {"ip": "h", "port": 70000}, "port: expected 1 to 65535, got 70000"),
         ("modbus-tcp", {"ip": "h", "port": 502, "slaveID": "x"}, "slaveID: expected 0 to 255, got 'x'"),
         ("modbus-tcp", {"ip": "h", "port": 502, "slaveID": "256"}, "slaveID: expected 0 to 255, got '256'"),
+        ("modbus-tcp", {"ip": "h", "port": 502, "slaveID": "9" * 5000}, "slaveID: expected 0 to 255, got '" + "9" * 40 + "'"),
         ("modbus-tcp", {"ip": "h", "port": 502, "slaveID": -1}, "slaveID: expected 0 to 255, got -1"),
         ("modbus-rtu", {"serialPort": "/dev/x"}, "baudRate: is missing"),
         ("modbus-rtu", {"baudRate": 9600}, "serialPort: is missing"),
@@ -180,3 +181,37 @@ def test_a_property_that_cannot_be_reached_leaves_the_others() -> None:
     _, properties, problems = ModbusFamily(Lines()).driver_for(device)
     assert [found.name for found in properties] == ["setpoint"]
     assert problems[0].startswith("propertyVisitors[0].visitorConfig.register: expected")
+
+
+def test_a_driver_sees_a_protocol_of_ones_own_as_any_other() -> None:
+    body = profile()
+    body["protocols"][0] |= {"protocol": "customized-protocol", "protocol_config": {"protocolName": "gpio", "configData": {"chip": 0}}}
+    for entry in body["propertyVisitors"]:
+        entry |= {"protocol": "customized-protocol", "visitorConfig": {"protocolName": "gpio", "configData": {"pin": 17}}}
+    found = parse(encoded(body))
+    (device,) = found.devices
+    assert (device.protocol, device.config, device.path) == ("gpio", {"chip": 0}, "protocols[0].protocol_config.configData")
+    assert [dict(wanted.visitor) for wanted in device.properties] == [{"pin": 17}, {"pin": 17}]
+    assert device.properties[0].path == "propertyVisitors[0].visitorConfig.configData"
+
+
+def test_a_protocol_of_ones_own_without_a_name_is_named_by_its_path() -> None:
+    body = profile()
+    body["protocols"][0] |= {"protocol": "customized-protocol", "protocol_config": {}}
+    assert "protocols[0].protocol_config.protocolName: is missing" in parse(encoded(body)).problems
+
+
+def test_a_cycle_is_told_in_milliseconds_and_what_is_none_is_named() -> None:
+    body = profile()
+    body["propertyVisitors"][0]["collectCycle"] = 2500
+    (device,) = parse(encoded(body)).devices
+    assert [one.cycle for one in device.properties] == [2.5, 0.0]
+    body["propertyVisitors"][0]["collectCycle"] = "often"
+    assert "propertyVisitors[0].collectCycle: expected a whole number, got text" in parse(encoded(body)).problems
+
+
+def test_double_of_later_kubeedge_is_a_float() -> None:
+    body = profile()
+    body["deviceModels"][0]["properties"][0]["dataType"] = "double"
+    (device,) = parse(encoded(body)).devices
+    assert device.properties[0].data_type == "float"

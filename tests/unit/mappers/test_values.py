@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mappers.sdk.errors import ValueRefused
-from mappers.sdk.values import DataType, Limits, Value, differs, parse, to_text
+from mappers.sdk.values import DataType, Limits, Value, check, differs, parse, to_text
 
 INT, FLOAT, BOOLEAN, STRING = DataType
 
@@ -103,3 +103,15 @@ def test_floats_of_nine_digits_survive_the_way_to_text_and_back(number: float) -
 )
 def test_only_changes_beyond_the_deadband_are_worth_telling(before: Value, after: Value, deadband: float, worth: bool) -> None:
     assert differs(before, after, deadband) is worth
+
+
+@pytest.mark.parametrize(("value", "data_type"), [("7", DataType.INT), (True, DataType.INT), (1.5, DataType.INT), (7, DataType.STRING)])
+def test_a_value_of_another_type_is_not_let_through_to_a_driver(value: Value, data_type: DataType) -> None:
+    with pytest.raises(ValueRefused, match=f"expected {data_type}"):
+        check(value, data_type)
+
+
+def test_a_whole_number_is_let_through_where_a_float_is_expected_and_limits_hold() -> None:
+    check(7, DataType.FLOAT, Limits(0, 7))
+    with pytest.raises(ValueRefused, match="more than the maximum"):
+        check(8, DataType.FLOAT, Limits(0, 7))

@@ -35,9 +35,9 @@ def test_a_wish_that_failed_is_in_doubt_until_it_is_said_again() -> None:
     wishes = Wishes()
     wishes.ask({"setpoint": "185"})
     assert wishes.try_later("setpoint", 10.0, "busy")
-    assert wishes.due(99.0) == [] and wishes.next_due() == NEVER and wishes.ask_again_due() == 11.0
+    assert wishes.due(99.0) == [] and wishes.next_due() == NEVER and wishes.ask_again_due() == 10.5
     wishes.ask({"setpoint": "185"})
-    assert wishes.due(10.5) == [] and wishes.due(11.0) == [("setpoint", "185")] and wishes.ask_again_due() == NEVER
+    assert wishes.due(10.4) == [] and wishes.due(10.5) == [("setpoint", "185")] and wishes.ask_again_due() == NEVER
 
 
 def test_what_was_withdrawn_while_the_device_was_away_is_never_written() -> None:

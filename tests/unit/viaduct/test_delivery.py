@@ -35,8 +35,8 @@ def test_a_message_is_sent_once_until_its_retry_time() -> None:
     assert delivery.resent == 1
 
 
-def test_retries_wait_longer_each_time_up_to_the_bound() -> None:
-    delivery = Delivery(Timing(first_retry=1.0, max_retry=5.0))
+def test_retries_wait_twice_as_long_twice() -> None:
+    delivery = Delivery(Timing(first_retry=1.0))
     delivery.offer("a", message(1))
     sent, now = [0.0], 0.0
     delivery.due(now)
@@ -44,7 +44,7 @@ def test_retries_wait_longer_each_time_up_to_the_bound() -> None:
         now = delivery.next_time() or 0.0
         assert delivery.due(now)
         sent.append(now)
-    assert [b - a for a, b in itertools.pairwise(sent)] == [1.0, 2.0, 4.0, 5.0, 5.0]
+    assert [b - a for a, b in itertools.pairwise(sent)] == [1.0, 2.0, 4.0, 4.0, 4.0]
 
 
 def test_the_newest_version_takes_the_place_of_a_waiting_one() -> None:
@@ -137,6 +137,30 @@ def test_a_measured_round_trip_sets_the_retry_time() -> None:
     assert delivery.next_time() == pytest.approx(1.0 + 4 * 0.5)
 
 
+def test_a_message_that_went_unheard_many_times_waits_no_longer_than_five_seconds_on_a_link_that_lives() -> None:
+    delivery = Delivery()
+    delivery.offer("a", message(1, msg_id="m1"))
+    delivery.due(0.0)
+    pauses = []
+    now = 0.0
+    for _ in range(6):
+        then, now = now, delivery.next_time() or 0.0
+        assert [m.id for m in delivery.due(now)] == ["m1"]
+        pauses.append(now - then)
+    assert pauses == [5.0] * 6
+
+
+def test_on_a_line_whose_round_trip_is_longer_than_the_bound_the_round_trip_counts() -> None:
+    delivery = Delivery()
+    delivery.offer("a", message(1, msg_id="m1"))
+    delivery.due(0.0)
+    delivery.acknowledged("m1", 4.0)
+    delivery.offer("a", message(2, msg_id="m2"))
+    delivery.due(10.0)
+    assert [m.id for m in delivery.due(26.0)] == ["m2"]
+    assert delivery.next_time() == pytest.approx(26.0 + 4 * 4.0)
+
+
 def test_a_message_that_was_put_off_is_said_again_only_then() -> None:
     delivery = Delivery(Timing(first_retry=1.0))
     delivery.offer("a", message(1, msg_id="m1"))
@@ -206,3 +230,43 @@ def test_over_a_lossy_link_every_lane_ends_at_its_newest_version_and_never_steps
             delivery.acknowledged(sent.id, now + 60.0 * (step + 1))
     assert received == versions
     assert list(delivery.owed()) == []
+
+
+def test_lanes_take_turns_so_that_one_with_much_to_say_delays_no_other() -> None:
+    delivery = Delivery(Timing(window=1))
+    for number in range(3):
+        delivery.offer("loud", message(msg_id=f"loud{number}"), replaces=False)
+    delivery.offer("quiet", message(msg_id="quiet"))
+    seen = []
+    for _ in range(4):
+        (sent,) = delivery.due(0.0)
+        seen.append(sent.id)
+        delivery.acknowledged(sent.id, 0.0)
+    assert seen == ["loud0", "quiet", "loud1", "loud2"]
+
+
+def test_the_time_of_the_next_retry_is_that_of_what_is_still_in_flight() -> None:
+    delivery = Delivery(Timing(first_retry=5.0))
+    for number in range(3):
+        delivery.offer(f"lane{number}", message(msg_id=f"m{number}"))
+        delivery.due(float(number))
+    delivery.put_off("m0", 1.0, 20.0)
+    assert delivery.next_time() == 6.0
+    delivery.acknowledged("m1", 2.0)
+    assert delivery.next_time() == 7.0
+    delivery.acknowledged("m2", 2.0)
+    assert delivery.next_time() == 21.0
+    delivery.forget("lane0")
+    assert delivery.next_time() is None
+
+
+def test_retry_times_of_what_was_acknowledged_do_not_pile_up_behind_one_that_never_is() -> None:
+    delivery = Delivery()
+    delivery.offer("stuck", message())
+    delivery.due(0.0)
+    for number in range(5000):
+        delivery.offer("a", message(number, msg_id=f"m{number}"))
+        delivery.due(0.0)
+        delivery.acknowledged(f"m{number}", 0.0)
+    assert len(delivery._retry_times) < 100
+    assert (delivery.in_flight, delivery.waiting) == (1, 0)

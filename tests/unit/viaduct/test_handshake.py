@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from viaduct.handshake import Mode, choose_mode, events_path, node_of_common_name
+from viaduct.handshake import Mode, choose_mode, events_path, node_of_common_name, ping_interval
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,17 @@ from viaduct.handshake import Mode, choose_mode, events_path, node_of_common_nam
 )
 def test_the_mode_is_ledger_only_where_both_speak_it(headers: dict[str, str], mode: Mode) -> None:
     assert choose_mode(headers) is mode
+
+
+@pytest.mark.parametrize(("headers", "seconds"), [({}, None), ({"bramble-ping": "180"}, 180), ({"Bramble-Ping": "3600"}, 3600)])
+def test_pings_are_said_in_seconds(headers: dict[str, str], seconds: int | None) -> None:
+    assert ping_interval(headers) == seconds
+
+
+@pytest.mark.parametrize("value", ["", "0", "-1", "3601", "1.5", "soon", "\u0663", "1" * 6000])
+def test_what_is_no_number_of_seconds_is_refused_by_name(value: str) -> None:
+    with pytest.raises(ValueError, match="Bramble-Ping"):
+        ping_interval({"Bramble-Ping": value})
 
 
 def test_the_path_names_project_and_node() -> None:

@@ -35,6 +35,7 @@ def test_a_resource_is_read_and_written_alike(text: str, path: ResourcePath) -> 
         "../pod/x",
         "default/pod/a b",
         "default/pod/" + "x" * 300,
+        "default/pod/web\n",
     ],
 )
 def test_anything_outside_the_grammar_is_refused(text: str) -> None:
@@ -56,7 +57,9 @@ def test_a_device_resource_gives_id_and_rest() -> None:
     assert parse_device_resource("device/twin/twin/edge_updated") == ("twin", "twin/edge_updated")
 
 
-@pytest.mark.parametrize("text", ["device/x", "device//state", "membership", "device/a b/state", "device/" + "x" * 300 + "/state"])
+@pytest.mark.parametrize(
+    "text", ["device/x", "device//state", "membership", "device/a b/state", "device/a\n/state", "device/" + "x" * 300 + "/state"]
+)
 def test_a_malformed_device_resource_is_refused(text: str) -> None:
     with pytest.raises(MalformedResource):
         parse_device_resource(text)

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from cloudcore.cloudhub import admission, plain, replies, routing
-from cloudcore.cloudhub.difference import difference, held_from
+from cloudcore.cloudhub.difference import Comparison, Difference, Held, Lack, held_from
 from cloudcore.cloudhub.entry import TurnedAway, visitor_of
 from cloudcore.cloudhub.routing import Kind, Target
-from cloudcore.errors import Refused
-from cloudcore.ports import Owed
+from cloudcore.cloudhub.sparing import Sparing
+from cloudcore.errors import Denied, Refused
+from cloudcore.ports import Holding, Owed
 from viaduct.errors import MalformedPayload
 from viaduct.handshake import Mode
 from viaduct.message import Message, new_message
@@ -22,16 +23,24 @@ def message(resource: str = "default/podstatus/web", operation: str = "update", 
 
 
 def certificate(name: str = "system:node:edge1", organization: str = "system:nodes") -> dict[str, Any]:
-    return {"subject": ((("organizationName", organization),), (("commonName", name),)), "serialNumber": "0A"}
+    return {
+        "subject": ((("organizationName", organization),), (("commonName", name),)),
+        "serialNumber": "0A",
+        "notBefore": "Jan  1 00:00:00 2026 GMT",
+        "notAfter": "Jan  1 00:00:00 2027 GMT",
+    }
+
+
+IN_DATE = 1_790_000_000.0
 
 
 HEADERS = {"node_id": "edge1", "ConnectionUse": "msg"}
 
 
 def test_the_certificate_names_the_visitor_and_the_header_the_mode() -> None:
-    visitor = visitor_of(certificate(), {"Node_id": "edge1", "connectionuse": "msg", "bramble-delivery": "ledger, plain"})
+    visitor = visitor_of(certificate(), {"Node_id": "edge1", "connectionuse": "msg", "bramble-delivery": "ledger, plain"}, now=IN_DATE)
     assert (visitor.node, visitor.serial, visitor.mode) == ("edge1", 10, Mode.LEDGER)
-    assert visitor_of(certificate(), HEADERS).mode is Mode.PLAIN
+    assert visitor_of(certificate(), HEADERS, now=IN_DATE).mode is Mode.PLAIN
 
 
 @pytest.mark.parametrize(
@@ -49,8 +58,25 @@ def test_the_certificate_names_the_visitor_and_the_header_the_mode() -> None:
 )
 def test_who_is_turned_away(shown: dict[str, Any] | None, headers: dict[str, str], status: int) -> None:
     with pytest.raises(TurnedAway) as turned:
-        visitor_of(shown, headers)
+        visitor_of(shown, headers, now=IN_DATE)
     assert turned.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("now", "word"),
+    [(0, "not yet"), (1_767_225_599, "not yet"), (1_798_761_600, "ran out on Jan  1"), (2_500_000_000, "ran out")],
+)
+def test_a_certificate_out_of_date_is_told_apart_by_401(now: float, word: str) -> None:
+    with pytest.raises(TurnedAway, match=word) as turned:
+        visitor_of(certificate(), HEADERS, now=now)
+    assert turned.value.status == 401
+
+
+@pytest.mark.parametrize("dates", [{"notAfter": ""}, {"notBefore": "yesterday"}, {"notAfter": None}])
+def test_a_certificate_whose_dates_cannot_be_read_is_none(dates: dict[str, Any]) -> None:
+    shown = {name: value for name, value in (certificate() | dates).items() if value is not None}
+    with pytest.raises(TurnedAway, match="dates cannot be read"):
+        visitor_of(shown, HEADERS, now=IN_DATE)
 
 
 @pytest.mark.parametrize(
@@ -122,9 +148,8 @@ def test_all_that_a_device_says_shares_a_lane() -> None:
         ("default/configmap/other", "query", False),
         ("default/configmap/mine", "update", False),
         ("default/secret", "query", False),
-        ("default/service/web", "query", True),
+        ("default/service/web", "query", False),
         ("default/pod/web", "delete", False),
-        ("default/event/e1", "insert", True),
     ],
 )
 def test_what_a_node_may_say(resource: str, operation: str, allowed: bool) -> None:
@@ -139,32 +164,72 @@ def test_what_a_node_may_say(resource: str, operation: str, allowed: bool) -> No
     assert judged() is allowed
 
 
+@pytest.mark.parametrize(
+    ("resource", "operation", "allowed"),
+    [
+        ("device/t/twin/edge_updated", "update", True),
+        ("device/t/state", "update", True),
+        ("membership/detail", "get", True),
+        ("device/t/twin/cloud_updated", "update", False),
+        ("device/t/twin/edge_updated", "delete", False),
+        ("membership/detail", "delete", False),
+    ],
+)
+def test_of_devices_a_node_reports_values_and_states_and_asks_for_its_own(resource: str, operation: str, allowed: bool) -> None:
+    said = message(resource, operation, source="twin")
+    if allowed:
+        admission.check("edge1", said, lambda node, asked: False)
+        return
+    with pytest.raises(Denied) as denied:
+        admission.check("edge1", said, lambda node, asked: False)
+    assert (denied.value.code, denied.value.why) == (403, "operation")
+
+
+def test_of_many_denials_the_first_is_told_and_then_how_many_there_were() -> None:
+    sparing = Sparing(period_s=60.0, subjects=2)
+    assert [sparing.tell("a", now) for now in (0.0, 1.0, 59.0, 60.0, 61.0)] == [0, None, None, 2, None]
+    assert sparing.tell("b", 61.0) == sparing.tell("c", 61.0) == 0
+    assert sparing.tell("a", 62.0) == 0
+
+
 def owed(key: str, version: str, uid: str = "u1") -> Owed:
     return Owed(key, uid, version, message(key, "insert", resource_version=version))
+
+
+def difference(owed: list[Holding], held: dict[str, Held]) -> Difference:
+    comparison = Comparison(held)
+    for holding in owed:
+        comparison.take(holding)
+    return comparison.found()
 
 
 @pytest.mark.parametrize(
     ("wanted", "held", "send", "remove", "same"),
     [
         ([], {}, [], [], []),
-        ([owed("a", "5")], {}, ["a"], [], []),
-        ([owed("a", "5")], {"a": ("u1", "5")}, [], [], ["a"]),
-        ([owed("a", "10")], {"a": ("u1", "9")}, ["a"], [], []),
-        ([owed("a", "9")], {"a": ("u1", "10")}, [], [], ["a"]),
-        ([owed("a", "9")], {"a": ("u2", "10")}, ["a"], [("a", "u2")], []),
-        ([owed("a", "9")], {"a": ("", "10")}, [], [], ["a"]),
-        ([owed("a", "9")], {"a": ("u1", "")}, ["a"], [], []),
-        ([owed("a", "9")], {"a": ("u1", "nonsense")}, ["a"], [], []),
+        ([("a", "u1", "5")], {}, ["a"], [], []),
+        ([("a", "u1", "5")], {"a": ("u1", "5")}, [], [], ["a"]),
+        ([("a", "u1", "10")], {"a": ("u1", "9")}, ["a"], [], []),
+        ([("a", "u1", "9")], {"a": ("u1", "10")}, [], [], ["a"]),
+        ([("a", "u1", "9")], {"a": ("u2", "10")}, ["a"], [("a", "u2")], []),
+        ([("a", "u1", "9")], {"a": ("", "10")}, [], [], ["a"]),
+        ([("a", "u1", "9")], {"a": ("u1", "")}, ["a"], [], []),
+        ([("a", "u1", "9")], {"a": ("u1", "nonsense")}, ["a"], [], []),
         ([], {"b": ("u1", "5")}, [], [("b", "u1")], []),
     ],
 )
 def test_what_a_node_misses_and_what_it_must_drop(
-    wanted: list[Owed], held: dict[str, tuple[str, str]], send: list[str], remove: list[tuple[str, str]], same: list[str]
+    wanted: list[Holding], held: dict[str, tuple[str, str]], send: list[str], remove: list[tuple[str, str]], same: list[str]
 ) -> None:
     found = difference(wanted, held)
-    assert [item.key for item in found.send] == send
-    assert list(found.remove) == remove
-    assert [item.key for item in found.same] == same
+    assert [lack.key for lack in found.lacks if lack.send] == send
+    assert [(lack.key, lack.remove_uid) for lack in found.lacks if lack.remove_uid is not None] == remove
+    assert [key for key, _, _ in found.same] == same
+
+
+def test_what_nobody_owes_goes_before_anything_else_is_sent() -> None:
+    found = difference([("a", "u1", "5"), ("b", "u2", "5")], {"z": ("u9", "1"), "b": ("u2", "4")})
+    assert found.lacks == (Lack("z", "u9"), Lack("a", send=True), Lack("b", send=True, known=True))
 
 
 def test_an_empty_inventory_is_read_in_both_ways_of_writing_it() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from cloudcore.cloudhub.difference import Lack
 from cloudcore.cloudhub.outbox import MAX_SAID_ONCE, Outbox
 from cloudcore.ports import Owed
 from viaduct.delivery import Timing
@@ -62,7 +63,7 @@ def test_what_is_said_for_what_was_offered(name: str, offers: list[Owed], said: 
     for offer in offers:
         outbox.offer(offer)
     assert drain(outbox) == said
-    assert outbox.unacknowledged == 0
+    assert (outbox.waiting, outbox.in_flight) == (0, 0)
     assert outbox._lanes == {} and outbox._sent == set()
 
 
@@ -83,7 +84,7 @@ def test_ten_thousand_changes_of_one_object_cost_as_much_as_two() -> None:
     outbox.due(0.0)
     for version in range(2, 10_000):
         outbox.offer(owed("update", str(version)))
-    assert outbox.unacknowledged == 2
+    assert outbox.waiting + outbox.in_flight == 2
     assert len(outbox._lanes[KEY]) == 2
 
 
@@ -118,3 +119,46 @@ def test_answers_to_a_node_that_does_not_read_are_bounded() -> None:
     outbox = Outbox(Mode.LEDGER)
     assert all(outbox.tell(owed("response").message) for _ in range(MAX_SAID_ONCE))
     assert not outbox.tell(owed("response").message)
+
+
+def _lacking(count: int, made: list[str]) -> Outbox:
+    def make(lack: Lack) -> list[Owed]:
+        made.append(lack.key)
+        gone = [owed("delete", "", lack.remove_uid, lack.key)] if lack.remove_uid is not None else []
+        return gone + ([owed("insert", "7", "u2", lack.key)] if lack.send else [])
+
+    outbox = Outbox(Mode.LEDGER, make=make)
+    outbox.lack(Lack(f"default/pod/p{number}", send=True) for number in range(count))
+    return outbox
+
+
+def test_the_messages_of_what_a_node_lacks_are_made_as_room_comes() -> None:
+    made: list[str] = []
+    outbox = _lacking(10_000, made)
+    assert outbox.waiting == 10_000 and made == []
+    sent = outbox.due(0.0)
+    assert len(sent) == len(made) == 16
+    while messages := outbox.due(0.0):
+        sent += messages
+    assert len(sent) == 64 and len(made) <= 80
+    for message in sent:
+        outbox.acknowledged(message.id, 0.1)
+    assert len(drain(outbox)) == 10_000 - 64
+    assert outbox.waiting == 0
+
+
+def test_what_changes_while_it_is_lacking_is_said_once_and_the_predecessor_goes_first() -> None:
+    made: list[str] = []
+    outbox = _lacking(0, made)
+    outbox.lack([Lack("default/pod/a", "u1", send=True), Lack("default/pod/b", send=True)])
+    outbox.offer(owed("insert", "9", "u2", "default/pod/a"))
+    outbox.offer(owed("delete", "9", "u2", "default/pod/b"))
+    assert sorted(drain(outbox)) == [("delete", "", "u1"), ("delete", "9", "u2"), ("insert", "9", "u2")]
+
+
+def test_what_is_owed_is_known_from_its_offer_to_its_acknowledgement() -> None:
+    outbox = _lacking(1, [])
+    outbox.offer(owed("insert", "5"))
+    assert outbox.owes(KEY) and outbox.owes("default/pod/p0") and not outbox.owes("default/pod/other")
+    drain(outbox)
+    assert not outbox.owes(KEY) and not outbox.owes("default/pod/p0")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from cloudcore.cloudhub.pace import Pace
 from cloudcore.cloudhub.throttle import Throttle
 
 
@@ -22,3 +25,11 @@ def test_only_so_many_addresses_are_remembered() -> None:
     for address in ("a", "b", "c"):
         throttle.failed(address, 0)
     assert [throttle.wait_s(address, 0) > 0 for address in ("a", "b", "c")] == [False, True, True]
+
+
+def test_a_node_may_speak_in_a_burst_and_then_at_its_rate() -> None:
+    pace = Pace(rate=10.0, burst=5.0)
+    waits = [pace.wait_s(0.0) for _ in range(7)]
+    assert waits[:5] == [0.0] * 5
+    assert waits[5:] == pytest.approx([0.1, 0.2])
+    assert pace.wait_s(10.0) == 0.0

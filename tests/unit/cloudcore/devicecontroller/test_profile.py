@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from cloudcore.devicecontroller.gojson import go_json
 from cloudcore.devicecontroller.profile import profile_text
+from cloudcore.devices.conversion import converted
+from mappers.sdk import profile as mapper_profile
+from mappers.sdk.values import DataType
 from tests.unit.cloudcore.devicecontroller.devices import device, model
 
 RTU = {"serialPort": "/dev/ttyS0", "baudRate": 9600, "dataBits": 8, "parity": "even", "stopBits": 1, "slaveID": 1}
@@ -46,6 +50,20 @@ def test_a_modbus_thermometer_has_exactly_this_profile() -> None:
         '{"name":"label","propertyName":"label","modelName":"thermo","protocol":"modbus","visitorConfig":'
         '{"register":"InputRegister","limit":4,"scale":1}}]}'
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"minimum": 0, "maximum": 5}, '"minimum":0,"maximum":5'),
+        ({"minimum": -5, "maximum": 0}, '"minimum":-5,"maximum":0'),
+        ({}, '"defaultValue":0}'),
+        ({"minimum": None}, '"defaultValue":0}'),
+    ],
+)
+def test_a_limit_of_zero_is_said(settings: dict[str, Any], text: str) -> None:
+    thermo = model(properties=[{"name": "t", "type": {"int": {"accessMode": "ReadOnly"} | settings}}])
+    assert text in str(profile_text([device()], [thermo]))
 
 
 def test_a_bluetooth_lamp_has_exactly_this_profile() -> None:
@@ -96,12 +114,27 @@ def test_a_device_without_a_protocol_still_has_a_protocols_entry() -> None:
         ({"opcua": {"url": "opc.tcp://x", "timeout": 5, "userName": "u"}, "bluetooth": {}}, '{"url":"opc.tcp://x","userName":"u","timeout":5}'),
         ({"bluetooth": {}}, "{}"),
         ({"modbus": {}}, "null"),
+        ({"modbus": {"tcp": {"framing": "rtu", "slaveID": "1", "port": 502, "ip": "h", "responseTimeout": 250}}},
+         '{"ip":"h","port":502,"slaveID":"1","framing":"rtu","responseTimeout":250}'),
+        ({"modbus": {"rtu": {"serialPort": "/dev/x", "responseTimeout": 250}}}, '{"serialPort":"/dev/x","responseTimeout":250}'),
     ],
 )  # fmt: skip
 def test_a_protocol_config_has_its_keys_in_order_and_no_zero_values(protocol: dict[str, Any], expected: str) -> None:
     text = profile_text([device("d", model="m", protocol=protocol)], [model("m", properties=[])])
     assert text is not None
     assert f'"protocol_config":{expected}}}' in text
+
+
+def test_what_a_register_holds_follows_what_kubeedge_knows_and_bit_0_is_not_nothing() -> None:
+    """Decision 0078."""
+    visitors = [
+        {"propertyName": "a", "modbus": {"register": "HoldingRegister", "offset": 0, "limit": 2, "encoding": "float32"}},
+        {"propertyName": "b", "modbus": {"bit": 0, "register": "HoldingRegister", "offset": 2, "limit": 1}},
+    ]
+    text = profile_text([device(model="m")], [model("m", visitors=visitors)])
+    assert text is not None
+    assert '"visitorConfig":{"register":"HoldingRegister","limit":2,"encoding":"float32"}' in text
+    assert '"visitorConfig":{"register":"HoldingRegister","offset":2,"limit":1,"bit":0}' in text
 
 
 def test_the_order_in_which_devices_came_makes_no_difference() -> None:
@@ -135,3 +168,93 @@ def test_a_device_waits_for_its_model() -> None:
 )  # fmt: skip
 def test_json_is_written_as_go_does(value: Any, text: str) -> None:
     assert go_json(value) == text
+
+
+def test_a_protocol_of_ones_own_is_handed_on_whole() -> None:
+    pin = {"protocolName": "gpio", "configData": {"pin": 0}}
+    text = profile_text(
+        [device("lamp-01", protocol={"customizedProtocol": {"protocolName": "gpio", "configData": {"chip": 0}}})],
+        [model(properties=[], visitors=[{"propertyName": "on", "customizedProtocol": pin}])],
+    )
+    assert text is not None
+    assert '{"name":"customized-protocol-lamp-01","protocol":"customized-protocol","protocol_config":' in text
+    assert '{"protocolName":"gpio","configData":{"chip":0}}}' in text
+    assert '"protocol":"customized-protocol","visitorConfig":{"protocolName":"gpio","configData":{"pin":0}}}' in text
+
+
+def test_a_protocol_of_kubeedge_counts_before_one_of_ones_own() -> None:
+    text = profile_text([device("d", protocol={"customizedProtocol": {"protocolName": "gpio"}, "modbus": {"rtu": RTU}})], [model()])
+    assert text is not None and "modbus-rtu-d" in text and "customized" not in text
+
+
+V1BETA1_MODEL = {
+    "apiVersion": "devices.kubeedge.io/v1beta1",
+    "kind": "DeviceModel",
+    "metadata": {"name": "m", "namespace": "default"},
+    "spec": {
+        "properties": [
+            {"name": "t", "type": "FLOAT", "accessMode": "ReadOnly", "minimum": "-10.5", "maximum": "60", "unit": "°C"},
+            {"name": "on", "type": "BOOLEAN", "accessMode": "ReadWrite", "visitors": {"protocolName": "gpio", "configData": {"pin": 4}}},
+            {"name": "note", "type": "STRING"},
+        ]
+    },
+}
+
+
+def v1beta1_device(name: str, offset: int | None) -> dict[str, Any]:
+    visitor = {"protocolName": "modbus", "configData": {"register": "HoldingRegister", "offset": offset, "limit": 1}}
+    properties = [] if offset is None else [{"name": "t", "visitors": visitor, "collectCycle": 2000}]
+    return {
+        "apiVersion": "devices.kubeedge.io/v1beta1",
+        "kind": "Device",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"deviceModelRef": {"name": "m"}, "nodeName": "edge1", "properties": properties},
+    }
+
+
+def test_devices_with_visitors_of_their_own_get_models_of_their_own() -> None:
+    devices = [converted(v1beta1_device(name, offset), "v1alpha1") for name, offset in (("a", 1), ("b", 2), ("c", None))]
+    told = json.loads(profile_text(devices, [converted(V1BETA1_MODEL, "v1alpha1")]) or "")
+    assert [one["model"] for one in told["deviceInstances"]] == ["m/a", "m/b", "m"]
+    assert [one["name"] for one in told["deviceModels"]] == ["m", "m/a", "m/b"]
+    visitors = {(one["modelName"], one["propertyName"]): one for one in told["propertyVisitors"]}
+    assert visitors["m/a", "t"]["visitorConfig"]["offset"] == 1
+    assert visitors["m/b", "t"] == {
+        "name": "t",
+        "propertyName": "t",
+        "modelName": "m/b",
+        "collectCycle": 2000,
+        "protocol": "modbus",
+        "visitorConfig": {"register": "HoldingRegister", "offset": 2, "limit": 1},
+    }
+    gpio = {"protocolName": "gpio", "configData": {"pin": 4}}
+    assert [visitors[name, "on"]["visitorConfig"] for name in ("m", "m/a", "m/b")] == [gpio] * 3
+    assert ("m", "t") not in visitors
+
+
+def test_types_that_v1alpha1_has_no_word_for_are_told_as_twins_have_them() -> None:
+    told = json.loads(profile_text([converted(v1beta1_device("c", None), "v1alpha1")], [converted(V1BETA1_MODEL, "v1alpha1")]) or "")
+    assert told["deviceModels"][0]["properties"] == [
+        {
+            "name": "t",
+            "dataType": "float",
+            "accessMode": "ReadOnly",
+            "defaultValue": 0,
+            "minimum": -10.5,
+            "maximum": 60,
+            "unit": "°C",
+        },
+        {"name": "on", "dataType": "boolean", "accessMode": "ReadWrite", "defaultValue": False},
+        {"name": "note", "dataType": "string", "accessMode": "ReadOnly", "defaultValue": ""},
+    ]
+
+
+def test_mappers_read_what_v1beta1_says() -> None:
+    text = profile_text([converted(v1beta1_device("a", 7), "v1alpha1")], [converted(V1BETA1_MODEL, "v1alpha1")]) or ""
+    found = mapper_profile.parse(text.encode())
+    assert found.problems == ()
+    (read,) = found.devices
+    assert [(one.name, one.data_type, one.writable, one.visitor) for one in read.properties] == [
+        ("t", DataType.FLOAT, False, {"register": "HoldingRegister", "offset": 7, "limit": 1}),
+        ("on", DataType.BOOLEAN, True, {"pin": 4}),
+    ]

@@ -56,7 +56,8 @@ def test_garbage_for_a_twin_is_refused_by_field(value: Any, named: str) -> None:
 
 def test_a_state_comes_as_text_that_holds_json() -> None:
     text = json.dumps({"event_id": "", "timestamp": 1, "device": {"name": "d", "state": "online", "last_online": "2020-01-01 10:00:00"}})
-    assert state_report(text) == Report({}, "online", "2020-01-01 10:00:00")
+    assert state_report(text, said_ms=5000) == Report({}, "online", 5000)
+    assert state_report(text.replace('"online"', '"offline"'), said_ms=5000) == Report({}, "offline", 0)
 
 
 @pytest.mark.parametrize("value", [{}, {"device": {"state": "asleep"}}, {"device": {"state": "online", "last_online": 5}}, "[]", "x"])
@@ -66,8 +67,8 @@ def test_garbage_for_a_state_is_refused(value: Any) -> None:
 
 
 def test_the_later_value_of_a_property_wins() -> None:
-    first = Report({"a": {"value": "1"}, "b": {"value": "1"}}, "online", "T1")
-    assert first.then(Report({"a": {"value": "2"}})) == Report({"a": {"value": "2"}, "b": {"value": "1"}}, "online", "T1")
+    first = Report({"a": {"value": "1"}, "b": {"value": "1"}}, "online", 1)
+    assert first.then(Report({"a": {"value": "2"}})) == Report({"a": {"value": "2"}, "b": {"value": "1"}}, "online", 1)
     assert first.then(Report({}, "offline")).state == "offline"
 
 
@@ -85,8 +86,21 @@ def test_a_property_of_the_model_is_added_and_a_stranger_is_not() -> None:
 
 
 def test_a_state_is_kept_beside_the_twins() -> None:
-    status = merged(device(twins=[twin("a")]), Report({}, "online", "T"), frozenset())["status"]
-    assert status == {"twins": [twin("a")], "state": "online", "lastOnlineTime": "T"}
+    status = merged(device(twins=[twin("a")]), Report({}, "online", 5000), frozenset())["status"]
+    assert status == {"twins": [twin("a")], "state": "online", "lastOnlineTime": "1970-01-01T00:00:05Z"}
+
+
+def test_when_a_device_was_seen_goes_along_with_its_values_and_never_back() -> None:
+    def seen(report: Report, **status: Any) -> Any:
+        subject = device(twins=[twin("a")])
+        return merged(subject | {"status": subject["status"] | status}, report, frozenset())["status"].get("lastOnlineTime")
+
+    value = {"a": {"value": "1", "metadata": {}}}
+    assert seen(Report(value, seen=5000)) == "1970-01-01T00:00:05Z"
+    assert seen(Report(value, seen=5000), lastOnlineTime="1970-01-01T00:00:09Z") == "1970-01-01T00:00:09Z"
+    assert seen(Report(value, seen=5000), lastOnlineTime="long ago") == "1970-01-01T00:00:05Z"
+    assert seen(Report({"stranger": value["a"]}, seen=5000)) is None
+    assert Report(value, seen=9000).then(Report(value, seen=5000)).seen == 9000
 
 
 def test_what_is_written_says_since_when_the_wish_stands() -> None:

@@ -32,6 +32,7 @@ def test_each_shape_of_a_node_report_is_read(content: dict[str, Any], labels: di
         ({}, "content.status"),
         ({"Status": "up"}, "content.status"),
         ({"status": {"conditions": [1]}}, "content.status.conditions"),
+        ({"status": {"conditions": [{"type": "Ready"}, {"type": {}}]}}, "content.status.conditions[1].type"),
         ({"status": {}, "metadata": {"labels": {"a": 1}}}, "content.metadata.labels"),
         ({"status": {}, "metadata": []}, ""),
     ],

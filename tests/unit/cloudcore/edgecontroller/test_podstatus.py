@@ -123,6 +123,7 @@ def test_a_report_counts_for_this_very_pod_of_the_reporting_node(uid: str, node:
         ({"UID": 5, "Name": "web", "Status": {}}, "content.UID"),
         ({"UID": "u", "Name": "other", "Status": {}}, "content.Name"),
         ({"UID": "u", "Name": "web", "Status": {"conditions": 3}}, "content.Status.conditions"),
+        ({"UID": "u", "Name": "web", "Status": {"conditions": [{"type": []}]}}, "content.Status.conditions[0].type"),
         ({"UID": "u", "Name": "web", "Status": {"containerStatuses": [1]}}, "content.Status.containerStatuses"),
         ({"UID": "u", "Name": "web", "Status": {"phase": 1}}, "content.Status.phase"),
     ],
@@ -140,6 +141,6 @@ def test_a_batch_names_the_element_at_fault() -> None:
         pod_reports({"UID": "u"})
 
 
-@pytest.mark.parametrize("value", [None, 5, "", "yesterday", {}])
+@pytest.mark.parametrize("value", [None, 5, "", "yesterday", {}, "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
 def test_what_is_no_time_is_none(value: Any) -> None:
     assert as_stamp(value) == ""

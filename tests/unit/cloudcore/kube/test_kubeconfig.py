@@ -71,7 +71,7 @@ def test_what_is_wrong_is_named(changes: dict[str, Any], said: str, tmp_path: Pa
     assert said in str(failed.value)
 
 
-@pytest.mark.parametrize("text", ["a: [", "- 1", "", "\x00", "x" * (1024 * 1024 + 1)])
+@pytest.mark.parametrize("text", ["a: [", "- 1", "", "\x00", "a: &a [x]\nb: *a", "a: !!bool maybe", "[" * 20_000, "x" * (1024 * 1024 + 1)])
 def test_a_file_that_is_no_kubeconfig_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "config"
     path.write_text(text)

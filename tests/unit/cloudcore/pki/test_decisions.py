@@ -46,7 +46,9 @@ def test_a_token_is_used_as_the_register_says() -> None:
 
 
 def test_a_damaged_entry_refuses_its_token_and_no_other() -> None:
-    data = entered({"bad": b"{", "odd": b'{"id": "other"}'}, TokenRecord("t1", 0, 100), 0)
+    times = b'{"id": "times", "created": 1, "expires": null, "one_time": false}'
+    damaged = {"bad": b"{", "odd": b'{"id": "other"}', "times": times, "deep": b"[" * 100_000}
+    data = entered(damaged, TokenRecord("t1", 0, 100), 0)
     assert list(read_register(data)) == ["t1"]
     with pytest.raises(IdentityError, match="not in the register"):
         admitted(data, bearer.Claims("bad", 100), node="a", key="k", now=1)

@@ -6,7 +6,7 @@ import pytest
 
 from cloudcore.devicecontroller import translate as devices
 from cloudcore.edgecontroller import translate as objects
-from cloudcore.synccontroller.objectsync import Entry, entry_from, entry_of, object_of
+from cloudcore.synccontroller.objectsync import Entry, entry_from, entry_of, object_of, status_of
 
 
 def test_a_pod_is_recorded_under_node_and_uid_in_its_namespace() -> None:
@@ -15,7 +15,7 @@ def test_a_pod_is_recorded_under_node_and_uid_in_its_namespace() -> None:
     assert entry == Entry("edge.site1", "shop", "pod", "web", "abc-1", "5")
     made = object_of(entry)
     assert made["metadata"] == {"name": "edge.site1.abc-1", "namespace": "shop"}
-    assert made["spec"] == {"objectAPIVersion": "v1", "objectKind": "pod", "objectName": "web"}
+    assert made["spec"] == {"nodeName": "edge.site1", "objectAPIVersion": "v1", "objectKind": "pod", "objectName": "web"}
     assert entry_from(made | {"status": {"objectResourceVersion": "5"}}) == entry
 
 
@@ -46,3 +46,20 @@ def test_an_object_without_a_namespace_has_a_cluster_record() -> None:
 )
 def test_a_record_that_says_nothing_is_left_alone(obj: dict[str, Any]) -> None:
     assert entry_from(obj) is None
+
+
+@pytest.mark.parametrize(
+    ("stored", "version", "behind", "written"),
+    [
+        ({}, "5", False, {"objectResourceVersion": "5", "behind": False}),
+        ({"objectResourceVersion": "5", "behind": False}, "5", False, None),
+        ({"objectResourceVersion": "5"}, "5", False, {"objectResourceVersion": "5", "behind": False}),
+        ({"objectResourceVersion": "5", "behind": False}, "5", True, {"objectResourceVersion": "5", "behind": True}),
+        ({"objectResourceVersion": "9"}, "10", False, {"objectResourceVersion": "10", "behind": False}),
+        ({"objectResourceVersion": "10", "behind": False}, "9", True, None),
+        ({}, "0", True, {"objectResourceVersion": "0", "behind": True}),
+    ],
+)
+def test_what_is_written_over_a_record(stored: dict[str, Any], version: str, behind: bool, written: dict[str, Any] | None) -> None:
+    entry = Entry("edge1", "default", "pod", "web", "u", version, behind)
+    assert status_of(entry, {"status": stored}) == written

@@ -21,6 +21,7 @@ from cloudstub.store.database import Database
 from cloudstub.store.store import Store
 from cloudstub.verbs.create import create
 from cloudstub.verbs.world import Target
+from cloudstub.webhooks.writes import Webhooks
 
 TOKEN = "secret-token"
 Object = dict[str, Any]
@@ -82,7 +83,8 @@ def serve(tmp_path: Path, act: Callable[[Client], Awaitable[None]]) -> None:
         assert namespaces is not None
         create(world, Target(namespaces, "v1"), {"metadata": {"name": "default"}})
         await store.committed()
-        service = Service(world, Authenticator([(TOKEN, ADMIN)]), version_info({}))
+        webhooks = Webhooks(store)
+        service = Service(world, Authenticator([(TOKEN, ADMIN)]), version_info({}), webhooks)
         runner, port = await listen(service, "127.0.0.1", 0, None)
         try:
             async with aiohttp.ClientSession() as session:
@@ -90,6 +92,7 @@ def serve(tmp_path: Path, act: Callable[[Client], Awaitable[None]]) -> None:
         finally:
             store.broadcast.end_all()
             await runner.cleanup()
+            await webhooks.close()
             store.close()
 
     asyncio.run(run())

@@ -67,12 +67,17 @@ def test_an_object_goes_through_its_life(tmp_path: Path) -> None:
         (b'{"metadata": {"na', "application/json", 400, "not JSON"),
         (b"\xff\xfe\x00garbage", "application/json", 400, "not JSON"),
         (b'{"a": NaN}', "application/json", 400, "not a JSON number"),
+        (b'{"a": 1e999}', "application/json", 400, "larger than any number"),
+        (b'{"a": "\\ud800"}', "application/json", 400, "half of a surrogate pair"),
         (b"[1]", "application/json", 400, "must be a JSON object"),
         (b'{"a":' * 5000 + b"1" + b"}" * 5000, "application/json", 400, "nested deeper"),
         (b'{"a":' * 300 + b"1" + b"}" * 300, "application/json", 400, "nested deeper"),
         (b"a: [", "application/yaml", 400, "not YAML"),
         (b"a: &x [1]\nb: *x", "application/yaml", 400, "aliases"),
         (b"a: !!python/object/apply:os.system [ls]", "application/yaml", 400, "not YAML"),
+        (b"a: !!bool maybe", "application/yaml", 400, "not YAML"),
+        (b"a: !!int ''", "application/yaml", 400, "not YAML"),
+        (b"a: !!timestamp never", "application/yaml", 400, "not YAML"),
         (b"a: !!binary aGVsbG8=", "application/yaml", 400, "not YAML"),
         (b"[" * 100_000, "application/yaml", 400, "nested deeper"),
         (b"a: b\n" * 200_000, "application/yaml", 413, "limit for YAML"),
@@ -280,6 +285,17 @@ def test_discovery_says_everything_once(tmp_path: Path) -> None:
         index = await client.get("/openapi/v3")
         for link in index["paths"].values():
             assert (await client.get(link["serverRelativeURL"]))["paths"]
+
+    serve(tmp_path, act)
+
+
+def test_kubectl_before_1_24_gets_the_old_description_in_the_form_that_it_reads(tmp_path: Path) -> None:
+    async def act(client: Client) -> None:
+        accept = {"Authorization": "Bearer secret-token", "Accept": "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"}
+        async with client.session.get(f"{client.url}/openapi/v2", headers=accept) as answer:
+            body = await answer.read()
+        assert answer.status == 200 and body.startswith(b"\n\x032.0\x12") and body.endswith(b"B\x00")
+        assert (await client.get("/openapi/v2"))["swagger"] == "2.0"
 
     serve(tmp_path, act)
 

@@ -13,6 +13,8 @@ from cloudstub.kinds.custom import definition_errors
 from tests.unit.cloudstub.verbs.worlds import definition, deployment, pod
 
 Object = dict[str, Any]
+HTTPS = {"url": "https://127.0.0.1/convert"}
+WEBHOOK = {"strategy": "Webhook"}
 
 
 def changed(obj: Object, path: str, value: Any) -> Object:
@@ -104,6 +106,21 @@ def test_a_deployment_is_refused_by_the_field(path: str, value: Any, fault: str)
         ("services", {"spec": {"ports": [{"port": 0}]}}, "spec.ports[0].port"),
         ("services", {"spec": {"ports": [{"port": 1}, {"port": 2}]}}, "spec.ports[0].name"),
         ("services", {"spec": {"ports": [{"port": 1}], "clusterIP": "x"}}, "spec.clusterIP"),
+        ("services", {"spec": {"ports": [{"port": 1, "targetPort": 0}]}}, "spec.ports[0].targetPort"),
+        ("services", {"spec": {"ports": [{"port": 1, "targetPort": "No_Name"}]}}, "spec.ports[0].targetPort"),
+        ("services", {"spec": {"ports": [{"port": 1, "nodePort": 30000}]}}, "spec.ports[0].nodePort"),
+        ("services", {"spec": {"ports": [{"port": 1, "protocol": "ICMP"}]}}, "spec.ports[0].protocol"),
+        ("services", {"spec": {"ports": [{"port": 1, "name": "a"}, {"port": 2, "name": "a"}]}}, "spec.ports[1].name"),
+        ("services", {"spec": {"ports": [{"port": 1, "name": "a"}, {"port": 1, "name": "b"}]}}, "spec.ports[1]"),
+        ("services", {"spec": {"ports": [{"port": 1}], "sessionAffinity": "Always"}}, "spec.sessionAffinity"),
+        ("services", {"spec": {"type": "NodePort", "ports": [{"port": 1}], "clusterIP": "None"}}, "spec.clusterIPs[0]"),
+        ("services", {"spec": {"type": "ExternalName"}}, "spec.externalName"),
+        ("services", {"spec": {"type": "ExternalName", "externalName": "Not A Host"}}, "spec.externalName"),
+        ("endpoints", {"subsets": [{"addresses": [{"ip": "x"}]}]}, "subsets[0].addresses[0].ip"),
+        ("endpoints", {"subsets": [{"addresses": [{"ip": "127.0.0.1"}]}]}, "subsets[0].addresses[0].ip"),
+        ("endpoints", {"subsets": [{"addresses": [{"ip": "169.254.1.1"}]}]}, "subsets[0].addresses[0].ip"),
+        ("endpoints", {"subsets": [{"ports": [{"port": 1}]}]}, "subsets[0]"),
+        ("endpoints", {"subsets": [{"addresses": [{"ip": "10.0.0.1"}], "ports": [{"port": 70000}]}]}, "subsets[0].ports[0].port"),
         ("secrets", {"data": {"a": "not base64!"}}, "data[a]"),
         ("configmaps", {"data": {"a": "x" * 1_100_000}}, "data"),
         ("nodes", {"spec": {"taints": [{"key": "a", "effect": "Odd"}]}}, "spec.taints[0].effect"),
@@ -111,6 +128,20 @@ def test_a_deployment_is_refused_by_the_field(path: str, value: Any, fault: str)
         ("events", {"involvedObject": {"namespace": "b"}}, "involvedObject.namespace"),
         ("leases.coordination.k8s.io", {"spec": {"leaseDurationSeconds": 0}}, "spec.leaseDurationSeconds"),
         ("jobs.batch", {"spec": {"parallelism": -1}}, "spec.parallelism"),
+        ("jobs.batch", {"spec": {"completionMode": "Indexed", "parallelism": 2}}, "spec.completions"),
+        ("jobs.batch", {"spec": {"completionMode": "Other"}}, "spec.completionMode"),
+        ("cronjobs.batch", {"spec": {}}, "spec.schedule"),
+        ("cronjobs.batch", {"spec": {"schedule": "often"}}, "spec.schedule"),
+        ("cronjobs.batch", {"spec": {"schedule": "@daily", "timeZone": "Mars/Base"}}, "spec.timeZone"),
+        ("cronjobs.batch", {"spec": {"schedule": "@daily", "concurrencyPolicy": "Queue"}}, "spec.concurrencyPolicy"),
+        ("cronjobs.batch", {"spec": {"schedule": "@daily", "startingDeadlineSeconds": -1}}, "spec.startingDeadlineSeconds"),
+        ("cronjobs.batch", {"spec": {"schedule": "@daily"}}, "spec.jobTemplate.spec.template.spec.containers"),
+        ("persistentvolumeclaims", {"spec": {}}, "spec.accessModes"),
+        ("persistentvolumeclaims", {"spec": {"accessModes": ["Some"]}}, "spec.accessModes[0]"),
+        ("persistentvolumeclaims", {"spec": {"accessModes": ["ReadWriteOnce"]}}, "spec.resources.requests.storage"),
+        ("persistentvolumes", {"spec": {}}, "spec.capacity.storage"),
+        ("storageclasses.storage.k8s.io", {}, "provisioner"),
+        ("storageclasses.storage.k8s.io", {"provisioner": "p", "reclaimPolicy": "Recycle"}, "reclaimPolicy"),
     ],
 )
 def test_other_kinds_are_refused_by_the_field(resource: str, body: Object, fault: str) -> None:
@@ -135,7 +166,11 @@ def test_other_kinds_are_refused_by_the_field(resource: str, body: Object, fault
         ("spec.versions.0.additionalPrinterColumns", ["x"], "spec.versions[0].additionalPrinterColumns[0]"),
         ("spec.versions.0.additionalPrinterColumns.0.type", "odd", "spec.versions[0].additionalPrinterColumns[0].type"),
         ("spec.versions.0.additionalPrinterColumns.0.jsonPath", "x", "spec.versions[0].additionalPrinterColumns[0].jsonPath"),
-        ("spec.conversion", {"strategy": "Webhook"}, "spec.conversion.strategy"),
+        ("spec.conversion", {"strategy": "Odd"}, "spec.conversion.strategy"),
+        ("spec.conversion", {"strategy": "Webhook"}, "spec.conversion.webhook"),
+        ("spec.conversion", {"strategy": "None", "webhook": {"clientConfig": HTTPS}}, "spec.conversion.webhook"),
+        ("spec.conversion", WEBHOOK | {"webhook": {"clientConfig": HTTPS}}, "spec.conversion.webhook.conversionReviewVersions"),
+        ("spec.conversion", WEBHOOK | {"webhook": {"conversionReviewVersions": ["v1"]}}, "spec.conversion.webhook.clientConfig"),
     ],
 )
 def test_a_definition_is_refused_by_the_field(path: str, value: Any, fault: str) -> None:

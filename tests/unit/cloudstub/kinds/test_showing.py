@@ -9,7 +9,8 @@ import pytest
 
 from cloudstub.kinds import jsonpath
 from cloudstub.kinds.ages import age, duration
-from cloudstub.kinds.columns import COLUMNS, selector_text
+from cloudstub.kinds.cells import selector_text
+from cloudstub.kinds.columns import COLUMNS
 from cloudstub.kinds.pod_columns import status_word
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -103,6 +104,18 @@ def container(**state: Any) -> dict[str, Any]:
 )
 def test_the_status_of_a_pod_is_one_word(pod: dict[str, Any], word: str) -> None:
     assert status_word(pod) == word
+
+
+def test_a_sidecar_counts_as_a_container_and_not_as_one_to_wait_for() -> None:
+    side = {"name": "side", "started": True, "ready": True, "restartCount": 2, "state": {"running": {}}}
+    main = {"name": "main", "ready": False, "restartCount": 1, "state": {"running": {}}}
+    pod = {
+        "metadata": {"name": "p"},
+        "spec": {"initContainers": [{"name": "side", "restartPolicy": "Always"}], "containers": [{"name": "main"}]},
+        "status": {"phase": "Running", "initContainerStatuses": [side], "containerStatuses": [main]},
+    }
+    shown = {column.name: column.cell(pod, NOW) for column in COLUMNS["pods"]}
+    assert (shown["Status"], shown["Ready"], shown["Restarts"]) == ("Running", "1/2", "3")
 
 
 @pytest.mark.parametrize("resource", sorted(COLUMNS))

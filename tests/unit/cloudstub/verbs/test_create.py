@@ -114,6 +114,20 @@ def test_services_get_addresses_that_nobody_else_has(tmp_path: Path) -> None:
     play(tmp_path, act)
 
 
+def test_services_that_are_open_to_nodes_get_ports_that_nobody_else_has(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        spec: dict[str, Any] = {"type": "NodePort", "ports": [{"name": "a", "port": 80}, {"name": "b", "port": 81}]}
+        made = [await scene.create("services", {"metadata": {"name": f"s{i}"}, "spec": dict(spec)}) for i in range(2)]
+        ports = [port["nodePort"] for one in made for port in one["spec"]["ports"]]
+        assert len(set(ports)) == 4 and all(30000 <= port <= 32767 for port in ports)
+        for number, words in ((ports[0], "already allocated"), (80, "not in the valid range")):
+            with pytest.raises(Invalid, match=words):
+                taken = {"type": "NodePort", "ports": [{"port": 80, "nodePort": number}]}
+                await scene.create("services", {"metadata": {"name": "x"}, "spec": taken})
+
+    play(tmp_path, act)
+
+
 @pytest.mark.parametrize(
     ("sent", "error", "words"),
     [

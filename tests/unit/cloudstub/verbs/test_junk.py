@@ -48,7 +48,23 @@ POD_STATUS = {
     "containerStatuses": [{"name": "c", "restartCount": 1, "ready": True, "state": {"running": {}}, "lastState": ENDED}],
     "initContainerStatuses": [{"name": "i", "state": ENDED}],
 }
+WEBHOOKS: dict[str, Any] = {
+    "metadata": {"name": "w"},
+    "webhooks": [
+        {
+            "name": "a.b.c",
+            "clientConfig": {"service": {"namespace": "a", "name": "b", "path": "/c", "port": 443}},
+            "rules": [{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "scope": "*"}],
+            "namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "In", "values": ["b"]}]},
+            "objectSelector": {"matchLabels": {"a": "b"}},
+            "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+        }
+    ],
+}
 SAMPLES: dict[str, dict[str, Any]] = {
+    "validatingwebhookconfigurations.admissionregistration.k8s.io": WEBHOOKS,
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io": WEBHOOKS,
     "pods": {**RICH_POD, "status": POD_STATUS},
     "nodes": NODE,
     "services": SERVICE,

@@ -122,6 +122,21 @@ def test_an_immutable_configmap_stays_as_it_is(tmp_path: Path) -> None:
     play(tmp_path, act)
 
 
+def test_a_service_keeps_its_node_port_and_gives_it_back_when_it_is_open_to_nodes_no_more(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        spec = {"type": "NodePort", "ports": [{"port": 80}]}
+        made = await scene.create("services", {"metadata": {"name": "s"}, "spec": spec})
+        port = made["spec"]["ports"][0]["nodePort"]
+        after = await scene.update("services", "s", {"metadata": {"name": "s"}, "spec": {"type": "NodePort", "ports": [{"port": 80}]}})
+        assert after["spec"]["ports"][0]["nodePort"] == port
+        closed = {"metadata": {"name": "s"}, "spec": {**after["spec"], "type": "ClusterIP"}}
+        assert "nodePort" not in (await scene.update("services", "s", closed))["spec"]["ports"][0]
+        again = await scene.create("services", {"metadata": {"name": "t"}, "spec": {"type": "NodePort", "ports": [{"port": 80}]}})
+        assert again["spec"]["ports"][0]["nodePort"] == port
+
+    play(tmp_path, act)
+
+
 def test_a_service_keeps_its_address(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
         made = await scene.create("services", {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}})

@@ -181,3 +181,77 @@ def test_backoff_doubles_to_its_limit_with_jitter_and_starts_anew_after_success(
         assert middle * 0.8 <= delay <= middle * 1.2
     backoff.reset()
     assert backoff.next() <= 1.2
+
+
+def test_a_knock_brings_a_waiting_loop_back_without_a_letter() -> None:
+    box = Mailbox()
+    taken: list[Any] = []
+    loop = threading.Thread(target=lambda: taken.append(box.take()))
+    loop.start()
+    box.knock()
+    loop.join(5.0)
+    assert taken == [None]
+    assert box.answered
+
+
+def test_a_knock_at_a_full_mailbox_takes_no_letter_away() -> None:
+    box = Mailbox(1)
+    box.place("letter")
+    box.knock()
+    assert not box.answered
+    assert box.take() == "letter"
+    assert box.answered
+
+
+class Held(Module):
+    """Stays in ``take`` until let go."""
+
+    name = "held"
+    group = "g"
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+
+    def take(self, letter: Any) -> None:
+        self.let_go.wait(10.0)
+
+
+def test_a_module_that_does_not_come_back_is_silent_and_one_that_waits_is_not() -> None:
+    switchboard = Switchboard()
+    keeper = Keeper(switchboard)
+    held = Held()
+    keeper.keep("held", "g", lambda: held)
+    keeper.keep("free", "g", Held)
+    keeper.start()
+    eventually(lambda: keeper.silent() == [])
+    switchboard.send("held", "letter")
+    eventually(lambda: keeper.silent() == ["held"])
+    held.let_go.set()
+    eventually(lambda: keeper.silent() == [])
+    assert keeper.stop() == []
+
+
+def test_a_module_that_waits_for_its_next_start_is_not_silent() -> None:
+    keeper = Keeper(Switchboard(), first_delay=30.0)
+
+    def make() -> Module:
+        raise RuntimeError("no")
+
+    keeper.keep("failing", "g", make)
+    keeper.start()
+    eventually(lambda: keeper.report()[0].restarts == 1)
+    keeper.silent()
+    assert keeper.silent() == []
+    assert keeper.stop() == []
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_module_that_nobody_keeps_any_more_is_silent() -> None:
+    keeper = Keeper(Switchboard())
+
+    def make() -> Module:
+        raise SystemExit
+
+    keeper.keep("gone", "g", make)
+    keeper.start()
+    eventually(lambda: keeper.silent() == ["gone"])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 
 from edgecore.certs import keys
-from edgecore.certs.files import IdentityFiles, belong_together, check_writable, settle, store_pair, stored_identity, write_whole
+from edgecore.certs.files import IdentityFiles, _alone, belong_together, check_writable, settle, store_pair, stored_identity, write_whole
 from edgecore.certs.identity import NodeIdentity
 from edgecore.errors import IdentityError
 from tests.unit.cloudcore.pki.made import DAY, NOW, authority
@@ -52,6 +53,20 @@ def test_a_cut_after_the_certificate_is_finished(files: IdentityFiles) -> None:
     settle(files)
     assert belong_together(files.certificate, files.key)
     assert files.key.read_bytes() == key
+
+
+def test_settling_waits_for_a_replacement_under_way_in_another_process(files: IdentityFiles) -> None:
+    """It would throw the key away whose certificate is written the next moment, and nobody could prove the node any more."""
+    store_pair(files, *pair())
+    certificate, key, _ = pair()
+    with _alone(files):
+        write_whole(files.next_key, key, 0o600)
+        settling = threading.Thread(target=settle, args=[files])
+        settling.start()
+        write_whole(files.certificate, certificate, 0o644)
+        assert files.next_key.exists()
+    settling.join(5)
+    assert belong_together(files.certificate, files.key)
 
 
 def test_facts_of_another_certificate_do_not_count(files: IdentityFiles) -> None:

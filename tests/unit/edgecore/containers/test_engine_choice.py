@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgecore.containers.engine_choice import Cgroups, MachineFacts, configure, missing_controllers, unfit
+from edgecore.containers.engine_choice import EXEC_MEMORY, Cgroups, MachineFacts, configure, missing_controllers, unfit
 from edgecore.containers.engine_facts import machine_facts
 
 BOARD = MachineFacts(
@@ -42,7 +42,7 @@ SMALL = replace(BOARD, cgroups=Cgroups.HYBRID, systemd=False, nofile_hard=20_000
 def test_the_private_configuration_fits_the_machine(facts: MachineFacts, engine: dict[str, str], ulimits: list[str] | None) -> None:
     configuration = configure(facts)
     read = tomllib.loads(configuration.containers_conf)
-    assert read["engine"] == engine
+    assert read["engine"] == {**engine, "exit_command_delay": EXEC_MEMORY, "detach_keys": ""}
     assert read["containers"].get("default_ulimits") == ulimits
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from edgecore.containers.labels import MANAGED, instance_of, is_ours
-from edgecore.containers.model import ContainerSpec, Mount, Network, PortMapping, Resources, SandboxSpec, Security, State
+from edgecore.containers.model import ContainerSpec, Mount, MountKind, Network, PortMapping, Resources, SandboxSpec, Security, State
 from edgecore.containers.podman_wire import (
     container_body,
     container_from_inspect,
@@ -46,6 +46,15 @@ def test_a_container_with_its_own_network_is_described_in_full() -> None:
     assert body["networks"] == {"podman": {"static_ips": ["10.88.0.9"]}}
     assert (body["groups"], body["cap_add"], body["cap_drop"], body["no_new_privileges"]) == (["7"], ["NET_ADMIN"], ["ALL"], True)
     assert "pod" not in body
+
+
+def test_volumes_by_name_and_devices_are_no_binds() -> None:
+    mounts = (Mount("data", "/d", kind=MountKind.VOLUME), Mount("/dev/ttyUSB0", "/dev/tty1", read_only=True, kind=MountKind.DEVICE))
+    body = container_body(ContainerSpec("n", "i", (), mounts=mounts, security=Security(seccomp="unconfined"), network=Network()))
+    assert body["mounts"] == []
+    assert body["volumes"] == [{"Name": "data", "Dest": "/d", "Options": ["nocopy", "rw"]}]
+    assert body["devices"] == [{"path": "/dev/ttyUSB0:/dev/tty1:r"}]
+    assert body["seccomp_profile_path"] == "unconfined"
 
 
 def test_a_container_in_a_sandbox_leaves_the_network_to_it() -> None:

@@ -155,3 +155,14 @@ def test_the_result_lists_the_sides_that_changed() -> None:
     twins = {"t": Twin(TwinValue("5", 1), TwinValue("4", 1), False, "int", Version(7, 0), Version(0, 1))}
     touched = merge_update(twins, {"t": _actual("6")}, now_ms=NOW)["t"].touched
     assert touched == MsgTwin(actual=TwinValue("6", NOW), type="int")
+
+
+@pytest.mark.parametrize("value", ['{"lat": 52.5}', "[1, 2]", '"21 °C"', "null", "1e3"])
+def test_json_is_a_type_of_its_own(value: str) -> None:
+    check_value("json", value)
+
+
+@pytest.mark.parametrize("value", ["", "{", "NaN", "[Infinity]", "'a'"])
+def test_what_is_not_json_is_refused(value: str) -> None:
+    with pytest.raises(TwinRefused, match="the value is not json"):
+        check_value("json", value)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from edgecore.devicetwin import orders, rows
+from edgecore.devicetwin.models import Facts, Model
 from edgecore.devicetwin.shadow import Shadow, Twin
 from edgecore.devicetwin.turn import Turn
 from edgecore.store.twins import AttrRow, DeviceRow, TwinRow
@@ -31,8 +32,16 @@ def _held(version: str = "7", uid: str = "u1") -> dict[str, Shadow]:
     return {"d1": Shadow("d1", "d1", state="online", uid=uid, version=version, attributes={"room": Attribute("7", False)}, twins=twins)}
 
 
-def _say(shadows: dict[str, Shadow], resource: str, content: Any, version: str = "", *, ledger: bool = False) -> Turn:
-    turn = Turn(shadows, "edge1", NOW)
+def _say(
+    shadows: dict[str, Shadow],
+    resource: str,
+    content: Any,
+    version: str = "",
+    *,
+    ledger: bool = False,
+    models: dict[str, Model] | None = None,
+) -> Turn:
+    turn = Turn(shadows, "edge1", NOW, models=models or {})
     message = new_message(
         source="devicecontroller",
         group="twin",
@@ -47,8 +56,8 @@ def _say(shadows: dict[str, Shadow], resource: str, content: Any, version: str =
     return turn
 
 
-def _added(shadows: dict[str, Shadow], device: Device, version: str) -> Turn:
-    return _say(shadows, "membership", membership_content(added=(device,), event_id="e", timestamp=1), version)
+def _added(shadows: dict[str, Shadow], device: Device, version: str, models: dict[str, Model] | None = None) -> Turn:
+    return _say(shadows, "membership", membership_content(added=(device,), event_id="e", timestamp=1), version, models=models)
 
 
 def _removed(shadows: dict[str, Shadow], device: Device, version: str = "9") -> Turn:
@@ -146,6 +155,32 @@ def test_a_desired_value_is_kept_announced_and_acknowledged() -> None:
     assert turn.shadows["d1"].version == "8" and _acknowledged(turn) and not turn.owes
 
 
+LIMITED = {"d1": Model("thermo", {"setpoint": Facts("int", True, 0, 30)})}
+
+
+def test_a_desired_value_that_the_model_does_not_allow_leaves_the_one_before() -> None:
+    turn = _added(_held(), _device("31", cloud=8), "8", LIMITED)
+    twin = turn.shadows["d1"].twins["setpoint"]
+    assert (twin.expected, twin.expected_version) == (TwinValue("5", 1), Version(7, 0))
+    assert turn.warnings == ["device d1: the value 31 of setpoint is outside its limits: model thermo allows 0 to 30; refused"]
+    assert _acknowledged(turn) and turn.shadows["d1"].version == "8"
+    turn = _added(turn.shadows, _device("30", cloud=9), "9", LIMITED)
+    assert turn.shadows["d1"].twins["setpoint"].expected == TwinValue("30", NOW)
+
+
+def test_a_property_whose_first_desired_value_is_not_allowed_is_there_without_one() -> None:
+    turn = _added({}, _device("-1"), "7", LIMITED)
+    twin = turn.shadows["d1"].twins["setpoint"]
+    assert (twin.expected, twin.type, twin.differs) == (TwinValue("", NOW), "int", False)
+
+
+def test_a_single_desired_value_that_is_not_allowed_is_refused_alike() -> None:
+    update = {"setpoint": MsgTwin(TwinValue("31"), None, False, "int", Version(8, 0))}
+    turn = _say(_held(), "device/d1/twin/cloud_updated", twin_update_content(update, timestamp=1, uid="u1"), "8", models=LIMITED)
+    assert turn.shadows["d1"].twins["setpoint"].expected == TwinValue("5", 1)
+    assert "allows 0 to 30" in turn.warnings[0]
+
+
 def test_a_late_desired_value_brings_no_device_back() -> None:
     content = twin_update_content({"setpoint": MsgTwin(TwinValue("6"), type="int", expected_version=Version(8, 0))}, timestamp=1, uid="u1")
     turn = _say({}, "device/d1/twin/cloud_updated", content, "8")
@@ -219,3 +254,47 @@ def test_a_device_survives_the_way_to_its_rows_and_back() -> None:
     )
     assert found == {"d1": shadow}
     assert isinstance(rows.device_row(shadow), DeviceRow)
+
+
+def _attributes(shadows: dict[str, Shadow], attributes: object, device: str = "d1") -> Turn:
+    turn = Turn(shadows, "edge1", NOW)
+    content = {"event_id": "e", "timestamp": 1, "attributes": attributes}
+    orders.handle(
+        new_message(
+            source="devicecontroller",
+            group="twin",
+            operation="updated",
+            resource=f"device/{device}",
+            now_ms=NOW,
+            content=content,
+            msg_id="m1",
+        ),
+        turn,
+        ledger=False,
+    )
+    return turn
+
+
+def test_single_attributes_are_changed_and_the_others_stay() -> None:
+    turn = _attributes(_held(), {"floor": {"value": "2nd floor"}})
+    assert {name: kept.value for name, kept in turn.shadows["d1"].attributes.items()} == {"room": "7", "floor": "2nd floor"}
+    assert _topics(turn) == ["device/d1/updated"]
+    assert json.loads(str(turn.publishes[0].payload))["attributes"] == {"floor": {"value": "2nd floor", "optional": False}}
+
+
+def test_an_attribute_that_is_null_is_removed() -> None:
+    turn = _attributes(_held(), {"room": None})
+    assert not turn.shadows["d1"].attributes and turn.writes
+
+
+def test_attributes_that_are_the_same_already_are_not_news() -> None:
+    turn = _attributes(_held(), {"room": {"value": "7"}})
+    assert not turn.publishes and not turn.writes
+
+
+@pytest.mark.parametrize(
+    ("attributes", "device", "named"), [(5, "d1", "attributes"), ({"a": 5}, "d1", "attributes.a"), ({}, "d9", "device/d9")]
+)
+def test_attributes_that_cannot_be_taken_are_named_and_change_nothing(attributes: object, device: str, named: str) -> None:
+    turn = _attributes(_held(), attributes, device)
+    assert named in turn.warnings[0] and not turn.writes

@@ -9,6 +9,7 @@ import pytest
 
 from edgecore.beehive.letters import Arrived
 from edgecore.devicetwin import requests
+from edgecore.devicetwin.forms import BOTH, NAMESPACED, PLAIN, Forms
 from edgecore.devicetwin.shadow import Shadow, Twin
 from edgecore.devicetwin.turn import Turn
 from viaduct import topics
@@ -204,3 +205,49 @@ def test_what_could_not_be_saved_is_answered_with_500() -> None:
     requests.refuse_unsaved(matched, Arrived(topic, b"}"), turn)
     answers = [json.loads(said.payload) for said in turn.publishes]
     assert [(answer["event_id"], answer["code"]) for answer in answers] == [("e", 500), ("", 500)]
+
+
+_REPORT = {"event_id": "e", "twin": {"temperature": {"actual": {"value": "21"}}}}
+_OURS = "$hw/events/device/d1/twin/update"
+_THEIRS = "$hw/events/device/farm/d1/twin/update"
+
+
+@pytest.mark.parametrize(
+    ("form", "topic", "answers"),
+    [
+        pytest.param(PLAIN, _OURS, [f"{_OURS}/result", f"{_OURS}/document", f"{_OURS}/delta"], id="plain"),
+        pytest.param(BOTH, _OURS, [f"{_OURS}/result", f"{_OURS}/document", f"{_OURS}/delta"], id="a plain mapper is not answered twice"),
+        pytest.param(NAMESPACED, _THEIRS, [f"{_THEIRS}/result", f"{_THEIRS}/document", f"{_THEIRS}/delta"], id="namespaced"),
+        pytest.param(
+            BOTH,
+            _THEIRS,
+            [f"{_THEIRS}/result", f"{_OURS}/document", f"{_THEIRS}/document", f"{_OURS}/delta", f"{_THEIRS}/delta"],
+            id="the answer in the form of the question, what concerns all in both",
+        ),
+    ],
+)
+def test_topics_have_the_form_that_is_due(form: str, topic: str, answers: list[str]) -> None:
+    turn = _turn()
+    turn.forms = Forms(form)
+    assert [said for said, _ in _ask(turn, topic, _REPORT)] == answers
+
+
+def test_before_a_mapper_has_spoken_a_delta_goes_in_both_forms() -> None:
+    turn = _turn()
+    turn.forms = Forms(BOTH, "default")
+    requests.say_delta(turn.shadows["d1"], turn)
+    assert [said.topic for said in turn.publishes] == [f"{_OURS}/delta", "$hw/events/device/default/d1/twin/update/delta"]
+
+
+def test_a_refusal_goes_where_the_question_came_from() -> None:
+    turn = _turn()
+    turn.forms = Forms(BOTH)
+    assert [topic for topic, _ in _ask(turn, _THEIRS, {})] == [f"{_THEIRS}/result"]
+    assert [topic for topic, _ in _ask(_turn(), "$hw/events/device/farm/d9/twin/get", {})] == ["$hw/events/device/farm/d9/twin/get/result"]
+
+
+def test_an_unknown_device_is_not_remembered() -> None:
+    turn = _turn()
+    turn.forms = Forms(BOTH, "default")
+    _ask(turn, "$hw/events/device/farm/d9/twin/get", {})
+    assert turn.forms.addresses("d9") == ("d9", "default/d9")

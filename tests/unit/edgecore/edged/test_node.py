@@ -65,6 +65,9 @@ def test_the_node_tells_what_is_true() -> None:
         (replace(BOARD, pids_most=0), WORKS, "PIDPressure", "False"),
         (BOARD, EngineState("4.3.1", "", (("memory", "no memory cgroup"),)), "MemoryCgroupMissing", "True"),
         (BOARD, WORKS, "MemoryCgroupMissing", "False"),
+        (replace(BOARD, store_trouble="database or disk is full"), WORKS, "StoreNotWritable", "True"),
+        (replace(BOARD, store_trouble="database or disk is full"), WORKS, "Ready", "True"),
+        (BOARD, WORKS, "StoreNotWritable", "False"),
     ],
 )
 def test_the_conditions_of_a_node(machine: Machine, engine: EngineState, condition: str, holds: str) -> None:

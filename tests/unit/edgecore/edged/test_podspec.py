@@ -8,7 +8,7 @@ from edgecore.containers import labels
 from edgecore.containers.model import Network, PortMapping, Resources, Security
 from edgecore.edged.errors import ConfigProblem
 from edgecore.edged.pod import read_pod
-from edgecore.edged.podspec import NodeRules, Resolved, container_spec, network_of, sandbox_spec
+from edgecore.edged.podspec import NodeRules, Resolved, check_user, container_spec, network_of, sandbox_spec
 from tests.unit.edgecore.edged.pods import container, pod
 
 RULES = NodeRules("board")
@@ -31,6 +31,7 @@ def test_a_container_is_named_and_labelled_so_that_it_is_known_again() -> None:
         labels.CONTAINER: "web",
         labels.HASH: read_pod(pod(container())).containers[0].hash,
         labels.RECORD: "{}",
+        labels.RESTARTS: "Always",
     }
 
 
@@ -107,6 +108,46 @@ def test_host_aliases_become_lines_of_the_hosts_file() -> None:
     assert network_of(read_pod(pod(hostAliases=aliases)), RULES).hosts == (("db", "10.0.0.5"), ("db.lan", "10.0.0.5"))
 
 
+def test_seccomp_profiles_come_from_a_directory_of_the_node() -> None:
+    rules = NodeRules("board", seccomp_directory="/s")
+
+    def profile(**given: str) -> str:
+        return str(spec_of(container(securityContext={"seccompProfile": given}), rules).security.seccomp)
+
+    assert profile(type="RuntimeDefault") == ""
+    assert profile(type="Unconfined") == "unconfined"
+    assert profile(type="Localhost", localhostProfile="a/b.json") == "/s/a/b.json"
+    for wrong in ({"type": "Localhost"}, {"type": "Localhost", "localhostProfile": "../x"}, {"type": "Other"}):
+        with pytest.raises(ConfigProblem, match=r"securityContext\.seccompProfile: expected RuntimeDefault, Unconfined"):
+            profile(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("user", "image_user", "problem"),
+    [
+        ("1000", "", ""),
+        ("", "1000:1000", ""),
+        ("0", "1000", "container's runAsUser breaks non-root policy"),
+        ("", "", "container has runAsNonRoot and image will run as root"),
+        ("", "root", "container has runAsNonRoot and image will run as root"),
+        ("", "web", "container has runAsNonRoot and image has non-numeric user (web), cannot verify user is non-root"),
+    ],
+)
+def test_a_container_that_must_not_be_root_is_not_made_where_it_would_be(user: str, image_user: str, problem: str) -> None:
+    if not problem:
+        check_user(user, image_user)
+        return
+    with pytest.raises(ConfigProblem) as caught:
+        check_user(user, image_user)
+    assert str(caught.value) == problem
+
+
+def test_dns_options_are_passed_on() -> None:
+    options = [{"name": "ndots", "value": "2"}, {"name": "rotate"}]
+    network = network_of(read_pod(pod(dnsPolicy="None", dnsConfig={"nameservers": ["1.1.1.1"], "options": options})), RULES)
+    assert (network.dns_servers, network.dns_options) == (("1.1.1.1",), ("ndots:2", "rotate"))
+
+
 @pytest.mark.parametrize(
     ("pod_context", "own", "expected"),
     [
@@ -124,3 +165,20 @@ def test_host_aliases_become_lines_of_the_hosts_file() -> None:
 )
 def test_the_rights_of_a_container(pod_context: dict[str, Any], own: dict[str, Any], expected: Security) -> None:
     assert spec_of(container(securityContext=own), securityContext=pod_context).security == expected
+
+
+@pytest.mark.parametrize(
+    ("policy", "init", "sidecar", "labelled"),
+    [
+        ("OnFailure", False, False, "OnFailure"),
+        ("Never", False, False, "Never"),
+        ("Always", True, False, "OnFailure"),
+        ("Never", True, False, "Never"),
+        ("Never", True, True, "Always"),
+    ],
+)
+def test_a_container_is_labelled_with_when_it_runs_again(policy: str, init: bool, sidecar: bool, labelled: str) -> None:
+    first = container("first", **({"restartPolicy": "Always"} if sidecar else {}))
+    plan = read_pod(pod(restartPolicy=policy, **({"initContainers": [first]} if init else {})))
+    spec = container_spec(plan, plan.wanted[0], Resolved("localhost/web:1", {}), RULES)
+    assert dict(spec.labels)[labels.RESTARTS] == labelled

@@ -4,7 +4,9 @@ import pytest
 
 from edgecore.containers import labels
 from edgecore.containers.model import Container, State
-from edgecore.edged.restarts import Ended, Record, due, ended, following, record_of, should_run_again
+from edgecore.edged.restarts import Ended, Ends, Record, ended, following, lost, pause, record_of, should_run_again
+
+UNKNOWN = Ended(137, "ContainerStatusUnknown", 0.0, 0.0, "x")
 
 
 @pytest.mark.parametrize(
@@ -29,7 +31,7 @@ def test_the_back_off_starts_at_once_then_doubles_from_ten_seconds_to_five_minut
     record, waits = Record(), []
     for start in range(0, 9000, 1000):
         end = Ended(1, "Error", start, start + 1, "x")
-        waits.append(due(record, end) - end.finished)
+        waits.append(pause(record, end))
         record = following(record, end)
     assert waits == [0, 10, 20, 40, 80, 160, 300, 300, 300]
     assert (record.restarts, record.last) == (9, Ended(1, "Error", 8000, 8001, "x"))
@@ -37,8 +39,15 @@ def test_the_back_off_starts_at_once_then_doubles_from_ten_seconds_to_five_minut
 
 def test_ten_healthy_minutes_wipe_the_slate_but_not_the_count() -> None:
     end = Ended(1, "Error", 0, 600, "x")
-    assert due(Record(7, 5), end) == 600
+    assert pause(Record(7, 5), end) == 0
     assert following(Record(7, 5), end) == Record(8, 1, end)
+
+
+def test_that_the_machine_went_down_is_no_fault_of_the_container() -> None:
+    end = ended(Container("c", "n", "i", "s", State.CREATED, {}, started=900.0))
+    assert end is not None
+    assert pause(Record(9, 5), end) == 0
+    assert following(Record(9, 5), end) == Record(10, 1, end)
 
 
 def test_the_record_survives_in_a_label() -> None:
@@ -69,3 +78,51 @@ def test_how_a_container_ended(state: State, started: float, code: int, oom: boo
 
 def made(**label: str) -> Container:
     return Container("c", "n", "i", "s", State.RUNNING, label)
+
+
+def test_when_a_container_ended_is_asked_of_the_wall_clock_once_and_never_lies_ahead() -> None:
+    ends, found = Ends(), Container("c", "n", "i", "s", State.ENDED, {}, started=900.0, finished=1000.0)
+    assert ends.look([found], wall=1004.0, running=50.0) == {found.id: 46.0}
+    assert ends.look([found], wall=1e10, running=51.0) == {found.id: 46.0}, "the clock was set"
+    assert Ends().look([found], wall=0.0, running=50.0) == {found.id: 50.0}, "the board booted in 1970"
+    assert ends.look([], wall=1004.0, running=52.0) == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "record"),
+    [
+        (
+            {"restartCount": 2, "containerID": "podman://x", "state": {"running": {"startedAt": "1970-01-01T00:01:00Z"}}},
+            Record(3, 0, UNKNOWN),
+        ),
+        (
+            {
+                "restartCount": 0,
+                "containerID": "podman://x",
+                "state": {
+                    "terminated": {
+                        "exitCode": 3,
+                        "reason": "Error",
+                        "startedAt": "1970-01-01T00:01:00Z",
+                        "finishedAt": "1970-01-01T00:02:00Z",
+                        "containerID": "podman://x",
+                    }
+                },
+            },
+            Record(1, 0, Ended(3, "Error", 60.0, 120.0, "x")),
+        ),
+        (
+            {
+                "restartCount": 4,
+                "containerID": "podman://x",
+                "state": {"waiting": {"reason": "PodInitializing"}},
+                "lastState": {"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown", "containerID": "podman://x"}},
+            },
+            Record(5, 0, UNKNOWN),
+        ),
+        ({"restartCount": 0, "containerID": "", "state": {"waiting": {}}}, None),
+        ({"containerID": "podman://x"}, Record(1, 0, UNKNOWN)),
+    ],
+)
+def test_a_container_that_only_a_status_remembers_is_counted_on(status: dict[str, object], record: Record | None) -> None:
+    assert lost([{"name": "other"}, {"name": "web", **status}], "web") == record

@@ -6,9 +6,10 @@ import pytest
 
 from edgecore.containers import labels
 from edgecore.containers.model import Container, State
+from edgecore.edged.health import Health
 from edgecore.edged.pod import PodPlan, read_pod
 from edgecore.edged.restarts import Ended, Record
-from edgecore.edged.status import Sight, Waiting, pod_status, qos_class
+from edgecore.edged.status import Sight, Waiting, crash_loop, pod_status, qos_class
 from tests.unit.edgecore.edged.pods import container, pod
 
 
@@ -79,6 +80,14 @@ def test_a_container_that_is_not_there_says_why(waiting: Waiting | None, reason:
     assert status["containerStatuses"][0]["state"]["waiting"].get("message", "") == (waiting.message if waiting else "")
 
 
+@pytest.mark.parametrize(("pause", "text"), [(10.0, "10s"), (80.0, "1m20s"), (300.0, "5m0s")])
+def test_a_crash_loop_says_how_long_it_waits(pause: float, text: str) -> None:
+    assert (
+        crash_loop(read_pod(pod()), "web", pause).message
+        == f"back-off {text} restarting failed container=web pod=web-0_default(0d2c7a4e-1)"
+    )
+
+
 def test_a_crash_loop_shows_the_last_end() -> None:
     status = status_of(read_pod(pod()), one("web", ENDED, 1), waiting={"web": Waiting("CrashLoopBackOff", "back-off")})
     (web,) = status["containerStatuses"]
@@ -98,6 +107,30 @@ def test_a_pod_waits_for_its_init_containers() -> None:
     done = status_of(plan, one("first", ENDED), one("web"))
     assert (done["phase"], condition(done, "Initialized")["status"]) == ("Running", "True")
     assert done["initContainerStatuses"][0]["state"]["terminated"]["reason"] == "Completed"
+
+
+def test_a_sidecar_counts_as_initialized_when_it_has_started_and_for_the_pods_readiness_as_long_as_it_runs() -> None:
+    plan = read_pod(pod(container("web"), initContainers=[container("side", restartPolicy="Always")]))
+    starting = status_of(plan, one("side"), health=Health(unstarted=frozenset({"side"})))
+    assert condition(starting, "Initialized")["message"] == "containers with incomplete status: [side]"
+    assert [starting["initContainerStatuses"][0][key] for key in ("started", "ready")] == [False, False]
+    running = status_of(plan, one("side"), one("web"))
+    assert (running["phase"], condition(running, "Ready")["status"]) == ("Running", "True")
+    unready = status_of(plan, one("side"), one("web"), health=Health(unready=frozenset({"side"})))
+    assert condition(unready, "Ready")["message"] == "containers with unready status: [side]"
+
+
+def test_a_pod_is_over_when_its_sidecars_have_ended_too() -> None:
+    plan = read_pod(pod(container("web"), initContainers=[container("side", restartPolicy="Always")], restartPolicy="Never"))
+    assert status_of(plan, one("side"), one("web", ENDED))["phase"] == "Running"
+    assert status_of(plan, one("side", ENDED, 143), one("web", ENDED))["phase"] == "Succeeded"
+
+
+def test_probes_decide_what_is_started_and_ready() -> None:
+    plan = read_pod(pod())
+    for health, started, ready in ((Health(unstarted=frozenset({"web"})), False, False), (Health(unready=frozenset({"web"})), True, False)):
+        (web,) = status_of(plan, one("web"), health=health)["containerStatuses"]
+        assert (web["started"], web["ready"]) == (started, ready)
 
 
 def test_an_init_container_that_failed_for_good_fails_the_pod() -> None:
@@ -156,3 +189,25 @@ def test_a_limit_that_the_kernel_cannot_keep_is_a_condition() -> None:
 def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
     found: dict[str, Any] = next(c for c in status["conditions"] if c["type"] == kind)
     return found
+
+
+def test_a_container_that_is_gone_keeps_its_count_and_says_so_until_it_is_made_again() -> None:
+    document = pod(initContainers=[container("first")])
+    before = {"name": "web", "restartCount": 4, "containerID": "podman://x", "state": {"running": {"startedAt": "1970-01-01T00:01:00Z"}}}
+    document["status"] = {"phase": "Running", "containerStatuses": [before]}
+    for _ in range(3):
+        status = status_of(read_pod(document))
+        (told,) = status["containerStatuses"]
+        assert (told["restartCount"], told["containerID"], told["ready"]) == (4, "podman://x", False)
+        assert told["lastState"]["terminated"]["reason"] == "ContainerStatusUnknown"
+        assert told["state"] == {"waiting": {"reason": "PodInitializing"}}
+        document["status"] = status
+
+
+def test_an_init_container_that_is_done_stays_so_when_it_is_gone() -> None:
+    done = {"exitCode": 0, "reason": "Completed", "containerID": "podman://x"}
+    document = pod(container("a"), initContainers=[container("first")])
+    first = {"name": "first", "restartCount": 1, "containerID": "podman://x", "state": {"terminated": done}}
+    document["status"] = {"phase": "Running", "initContainerStatuses": [first]}
+    (told,) = status_of(read_pod(document), one("a"))["initContainerStatuses"]
+    assert (told["state"]["terminated"]["exitCode"], told["restartCount"], told["ready"]) == (0, 1, True)

@@ -12,7 +12,7 @@ from edgecore.edged.fields import Surroundings
 from edgecore.edged.pod import read_pod
 from edgecore.edged.sources import Source, sources_of
 from edgecore.edged.volume_files import VolumeFiles, memory_root
-from edgecore.edged.volumes import Empty, File, Files, Host, Volume, mounts_of, volumes_of
+from edgecore.edged.volumes import Claim, Empty, File, Files, Host, Volume, mounts_of, volumes_of
 from tests.unit.edgecore.edged.pods import container, pod
 
 AROUND = Surroundings("edge1", "192.168.1.9", cpu=4, memory=1024)
@@ -34,6 +34,8 @@ def volume(**entry: Any) -> Volume:
     [
         ({"emptyDir": {}}, Empty("v")),
         ({"emptyDir": {"medium": "Memory"}}, Empty("v", in_memory=True)),
+        ({"emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}, Empty("v", in_memory=True, size=1024**2)),
+        ({"persistentVolumeClaim": {"claimName": "data", "readOnly": True}}, Claim("v", "data", read_only=True)),
         ({"hostPath": {"path": "/dev", "type": "Directory"}}, Host("v", "/dev", "Directory")),
         (
             {"configMap": {"name": "conf"}},

@@ -27,30 +27,41 @@ def _message(
 
 def test_a_newer_state_takes_the_place_of_one_that_waits_but_not_of_one_in_flight() -> None:
     upward = Upward(Timing())
-    upward.offer(_row(1, "k"))
+    upward.offer(0, _row(1, "k"))
     assert upward.due(0.0) == [("m1", "text1")]
-    upward.offer(_row(2, "k"))
-    upward.offer(_row(3, "k"))
+    upward.offer(0, _row(2, "k"))
+    upward.offer(0, _row(3, "k"))
     assert upward.due(0.1) == []
     assert upward.settle("m1", 0.2) == [1]
     assert upward.due(0.2) == [("m3", "text3")]
     assert upward.settle("m3", 0.3) == [3]
-    assert upward.waiting == 0
+    assert upward.waiting(0) == 0
 
 
 def test_keys_of_one_lane_go_one_after_the_other_and_lanes_side_by_side() -> None:
     upward = Upward(Timing())
     for row in (_row(1, "a", "d1"), _row(2, "b", "d1"), _row(3, "c", "d2")):
-        upward.offer(row)
+        upward.offer(0, row)
     assert [msg_id for msg_id, _ in upward.due(0.0)] == ["m1", "m3"]
     upward.settle("m1", 0.1)
     assert [msg_id for msg_id, _ in upward.due(0.1)] == ["m2"]
 
 
+def test_a_rank_whose_window_is_full_holds_no_other() -> None:
+    upward = Upward(Timing(window=2))
+    for number in range(10):
+        upward.offer(1, _row(number, f"twin{number}", f"device{number}"))
+    assert len(upward.due(0.0)) == 2
+    upward.offer(3, _row(20, None, "upload"))
+    upward.offer(0, _row(21, "pod", "pod"))
+    assert [msg_id for msg_id, _ in upward.due(0.0)] == ["m21", "m20"]
+    assert (upward.waiting(1), upward.waiting(0), upward.waiting(3), upward.in_flight) == (8, 0, 0, 4)
+
+
 def test_events_keep_their_order() -> None:
     upward = Upward(Timing())
     for number in range(1, 5):
-        upward.offer(_row(number, None))
+        upward.offer(0, _row(number, None))
     sent = []
     while due := upward.due(0.0):
         sent += [msg_id for msg_id, _ in due]
@@ -60,7 +71,7 @@ def test_events_keep_their_order() -> None:
 
 def test_what_is_not_acknowledged_is_said_again_with_the_same_id() -> None:
     upward = Upward(Timing(first_retry=5.0))
-    upward.offer(_row(1, "k"))
+    upward.offer(0, _row(1, "k"))
     upward.due(0.0)
     assert upward.due(4.9) == []
     assert upward.due(5.0) == [("m1", "text1")]
@@ -68,7 +79,7 @@ def test_what_is_not_acknowledged_is_said_again_with_the_same_id() -> None:
 
 def test_patience_grows_with_each_refusal() -> None:
     upward = Upward(Timing())
-    upward.offer(_row(1, "k"))
+    upward.offer(0, _row(1, "k"))
     upward.due(0.0)
     assert [upward.put_off("m1", 0.0) for _ in range(7)] == [2, 4, 8, 16, 32, 60, 60]
     assert upward.due(59.9) == []

@@ -41,6 +41,20 @@ def test_a_topic_has_one_destination(topic: str, where: Destination) -> None:
     assert destination(topic, ("factory/+/power",)) is where
 
 
+@pytest.mark.parametrize(
+    ("topic", "where"),
+    [
+        ("bramble/edge1/d1/t/set", TWIN),
+        ("homeassistant/status", TWIN),
+        ("bramble/edge1/d1/t", CLOUD),
+        ("bramble/edge1/d1/t/error", CLOUD),
+        ("bramble/edge1/d1/set", CLOUD),
+    ],
+)
+def test_what_people_say_is_for_device_twin_alone_though_the_cloud_may_listen_to_all_else(topic: str, where: Destination) -> None:
+    assert destination(topic, ("#",), ("bramble/edge1/+/+/set", "homeassistant/status")) is where
+
+
 def _user(operation: str, resource: str, content: Any = None) -> Message:
     return new_message(source="router_eventbus", group="user", operation=operation, resource=resource, now_ms=1, content=content)
 

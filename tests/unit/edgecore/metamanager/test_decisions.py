@@ -74,6 +74,8 @@ def test_the_version_comes_from_the_header_else_from_the_object() -> None:
     assert read_arrival(_message("update", "default/pod/web", body, "9")).version == 9
     assert read_arrival(_message("update", "default/pod/web", body)).version == 7
     assert read_arrival(_message("delete", "default/pod/web", None)).removal
+    endless = {"metadata": {"name": "web", "resourceVersion": "9" * 5000}}
+    assert read_arrival(_message("update", "default/pod/web", endless)).version is None
 
 
 @pytest.mark.parametrize(

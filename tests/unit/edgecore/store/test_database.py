@@ -8,15 +8,17 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from edgecore.errors import StoreError, StoreFull
-from edgecore.store import metadata, outbox, subscriptions, twins
+from edgecore.store import metadata, outbox, subscriptions, twins, writer
 from edgecore.store.database import Database
 from edgecore.store.metadata import MetaRow, Tombstone
+from edgecore.store.outbox import Rank
 from edgecore.store.transaction import Transaction
 from viaduct.message import Message, new_message
 
@@ -157,6 +159,28 @@ def test_a_full_disk_is_told_apart_and_heals(tmp_path: Path) -> None:
         database.close()
 
 
+def test_trouble_is_over_when_there_is_room_though_nobody_writes_and_not_while_only_a_little_goes_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "PROBE_PAUSE", 0.02)
+    room = [False]
+    database = Database(tmp_path / "edgecore.db")
+    monkeypatch.setattr(database._writer, "_has_room", lambda: room[0])
+    try:
+        database.write_and_wait(lambda tx: tx.execute("PRAGMA max_page_count = 1").close())
+        with pytest.raises(StoreFull):
+            database.write_and_wait(lambda tx: metadata.save(tx, _row("large", "x" * 200_000)))
+        database.write_and_wait(lambda tx: tx.execute("PRAGMA max_page_count = 100000").close())
+        assert "full" in database.trouble, "small writes succeed, a large one would not"
+        room[0] = True
+        deadline = time.monotonic() + 5
+        while database.trouble:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        database.close()
+
+
 @pytest.mark.parametrize("content", [b"this is not a database at all, not even a little" * 100, None])
 def test_a_corrupt_file_is_put_aside_and_a_fresh_one_made(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "edgecore.db"
@@ -233,6 +257,7 @@ _CHILD = """
 import sys
 from edgecore.store.database import Database
 from edgecore.store import metadata
+from edgecore.store.outbox import Rank
 from edgecore.store.metadata import MetaRow
 database = Database(sys.argv[1])
 for number in range(100000):
@@ -259,31 +284,26 @@ def test_whatever_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
 
 def test_a_newer_state_replaces_the_older_and_settling_the_older_leaves_it(database: Database) -> None:
     database.write_and_wait(lambda tx: outbox.owe(tx, _message("old"), key="s", lane="l"))
-    (old,) = database.read(lambda tx: outbox.pending_states(tx, 0, 10))
+    (old,) = database.read(lambda tx: outbox.pending(tx, Rank.DEVICE, 0, 10))
     database.write_and_wait(lambda tx: outbox.owe(tx, _message("young"), key="s", lane="l"))
     database.write_and_wait(lambda tx: outbox.settled(tx, [old.id]))
-    (young,) = database.read(lambda tx: outbox.pending_states(tx, old.id, 10))
+    (young,) = database.read(lambda tx: outbox.pending(tx, Rank.DEVICE, old.id, 10))
     assert '"young"' in young.text
     assert young.id > old.id
     database.write_and_wait(lambda tx: outbox.settled(tx, [young.id]))
     assert database.read(outbox.count) == 0
 
 
-def test_events_keep_their_order_and_the_oldest_go_when_there_are_too_many(database: Database) -> None:
+def test_events_keep_their_order_beside_states(database: Database) -> None:
     def work(tx: Transaction) -> None:
         for number in range(10):
-            outbox.owe(tx, _message(str(number)), lane="e")
+            outbox.owe(tx, _message(str(number)), lane="upload/e")
         outbox.owe(tx, _message("state"), key="s", lane="s")
 
-    dropped: list[int] = []
     database.write_and_wait(work)
-    database.write_and_wait(lambda tx: dropped.append(outbox.trim_events(tx, 4)))
-    events = database.read(lambda tx: outbox.pending_events(tx, 0, 10))
-    assert [row.text.rsplit(":", 1)[1] for row in events] == ['"6"}', '"7"}', '"8"}', '"9"}']
-    assert dropped == [6]
-    assert len(database.read(lambda tx: outbox.pending_states(tx, 0, 10))) == 1
-    database.write_and_wait(lambda tx: dropped.append(outbox.trim_events(tx, 4)))
-    assert dropped == [6, 0]
+    events = database.read(lambda tx: outbox.pending(tx, Rank.UPLOAD, 0, 20))
+    assert [row.text.rsplit(":", 1)[1] for row in events] == [f'"{number}"}}' for number in range(10)]
+    assert len(database.read(lambda tx: outbox.pending(tx, Rank.DEVICE, 0, 10))) == 1
 
 
 def test_tombstones_and_subscriptions_are_kept(database: Database) -> None:

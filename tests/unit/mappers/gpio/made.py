@@ -1,0 +1,22 @@
+"""Pins and devices as the tests need them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mappers.sdk.profile import Device, Property
+from mappers.sdk.values import NO_LIMITS, DataType, Limits
+
+VISITOR_PATH = "propertyVisitors[0].visitorConfig.configData"
+CONFIG_PATH = "protocols[0].protocol_config.configData"
+
+
+def wanted(
+    data_type: DataType = DataType.BOOLEAN, *, name: str = "p", writable: bool = False, limits: Limits = NO_LIMITS, **visitor: Any
+) -> Property:
+    """A property whose ``configData`` is ``visitor``, by default pin 17."""
+    return Property(name, data_type, writable, limits, visitor={"pin": 17, **visitor}, path=VISITOR_PATH)
+
+
+def device(*properties: Property, name: str = "cabinet-1", **config: Any) -> Device:
+    return Device(name, "cabinet", "gpio", config, properties, path=CONFIG_PATH)

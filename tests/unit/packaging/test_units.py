@@ -1,0 +1,35 @@
+"""What every systemd unit keeps to. Whether systemd reads them is shown by ``make test-deb``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+UNITS = sorted((Path(__file__).parents[3] / "packaging" / "systemd").glob("*.service"))
+
+
+def settings(unit: Path) -> list[str]:
+    return [line for line in unit.read_text().splitlines() if line and not line.startswith("#")]
+
+
+def test_there_is_a_unit_for_each_program_that_stays() -> None:
+    assert [unit.name for unit in UNITS] == ["bramble-mapper@.service", "cloudcore.service", "edgecore.service", "edgesite.service"]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_no_unit_waits_for_the_network(unit: Path) -> None:
+    assert not [line for line in settings(unit) if "network" in line and not line.startswith("Description")]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_every_unit_is_watched_and_started_again_but_not_after_a_wrong_setting(unit: Path) -> None:
+    wanted = {"Type=notify", "NotifyAccess=main", "Restart=always", "RestartPreventExitStatus=2", "StartLimitIntervalSec=0"}
+    assert wanted <= set(settings(unit))
+    assert any(line.startswith("WatchdogSec=") for line in settings(unit))
+
+
+def test_containers_outlive_edgecore_and_see_the_same_file_system() -> None:
+    edgecore = settings(next(unit for unit in UNITS if unit.name == "edgecore.service"))
+    assert "KillMode=process" in edgecore
+    assert not [line for line in edgecore if line.startswith(("Private", "Protect", "ReadWritePaths", "SystemCall", "Capability"))]
