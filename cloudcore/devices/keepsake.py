@@ -54,7 +54,7 @@ def _of_objects(whole: dict[str, Any], base: dict[str, Any]) -> Keepsake:
 
 
 def _of_lists(whole: dict[str, Any], base: dict[str, Any], key: str) -> Keepsake:
-    kept: Keepsake = {"each": _of_objects(whole, base)["in"]}
+    kept: Keepsake = {"each": dict(sorted(_of_objects(whole, base)["in"].items()))}  # as it is written: what is added comes in this order
     made = _restored(list(base.values()), kept, key)
     return kept if list(_by_name(made, key) or ()) == list(whole) else kept | {"order": list(whole)}
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from edgecore.containers import bridges
 from edgecore.containers.engine_choice import Configuration, MachineFacts, configure, missing_controllers, unfit
 from edgecore.containers.podman import PodmanRuntime
 from edgecore.errors import EngineError, EngineUnreachable
@@ -100,6 +101,7 @@ class Engine:
         runtime = PodmanRuntime(endpoint, timeout=self._timeout)
         version = runtime.version()
         logger.info("container engine: Podman %s at %s", version, endpoint)
+        bridges.keep_addresses()
         return runtime
 
     def _system_service(self, facts: MachineFacts) -> PodmanRuntime | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from edgecore.containers import imagepull, processes
+from edgecore.containers import bridges, imagepull, processes
 from edgecore.containers import podman_wire as wire
 from edgecore.containers.labels import POD_UID
 from edgecore.containers.leaving_out import leaving_out, no_guessing
@@ -99,6 +99,7 @@ class PodmanRuntime:
         sandbox = _read("pod", _id, self._json("POST", "/pods/create", data=json.dumps(wire.sandbox_body(spec)), headers=_JSON))
         try:
             self._call("POST", f"/pods/{sandbox}/start")
+            bridges.keep_addresses()
         except EngineError:
             self.remove_sandbox(sandbox)
             raise
@@ -110,6 +111,7 @@ class PodmanRuntime:
 
     def start(self, container: str) -> None:
         self._call("POST", f"/containers/{container}/start")
+        bridges.keep_addresses()
 
     def stop(self, container: str, grace: float) -> None:
         seconds = max(0, round(grace))

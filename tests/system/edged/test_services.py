@@ -28,7 +28,6 @@ PATIENCE = 30.0
 """Seconds for what takes a moment on an idle machine."""
 SAYS = 'mkdir -p /tmp; echo "$HOSTNAME" > /tmp/index.html; trap "exit 0" TERM; httpd -p 8080 -h /tmp; while :; do sleep 0.05; done'
 """A web server that says the name of its pod."""
-OPEN = "open: a request of a pod now and then gets no answer until wget gives up, why is not known"
 NAMES = ("web", "web.default", "web.default.svc", "web.default.svc.cluster.local")
 
 
@@ -165,6 +164,22 @@ def test_a_pod_that_is_not_ready_gets_nothing_and_a_change_is_felt_within_a_seco
     assert fetch(called, "moody") == "moody-1"
 
 
+def test_pods_that_come_and_go_cut_nobody_else_off(called: Board) -> None:
+    """The bridge keeps its hardware address, which the neighbours have learned (decision 0089)."""
+    bridge = Path("/sys/class/net/podman0/address")
+    before = bridge.read_text()
+    for number in range(6):
+        name = f"passing-{number}"
+        called.apply(called.pod(name))
+        called.running(name)
+        assert fetch(called, "web") in ("web-1", "web-2"), refusals[-1]
+    for number in range(6):
+        called.delete(f"passing-{number}")
+    within(PATIENCE, lambda: "passing" not in called.podman.run("ps", "-a", "--format", "{{.Names}}"))
+    assert fetch(called, "web") in ("web-1", "web-2"), refusals[-1]
+    assert bridge.read_text() == before
+
+
 def test_ports_by_name_and_node_ports(called: Board) -> None:
     port = free_port()
     ports = [{"name": "a", "port": 8000, "targetPort": "http", "nodePort": port}, {"name": "b", "port": 81, "targetPort": "absent"}]
@@ -236,7 +251,6 @@ def test_datagrams_find_their_way_through_a_service_whose_endpoints_somebody_wro
             assert (question, asker.recvfrom(100)) == (b"reading?", (b"21.5", (address(4), 7)))
 
 
-@pytest.mark.xfail(reason=OPEN, strict=False)
 def test_the_end_of_edgecore_cuts_neither_names_nor_connections(called: Board, podman: Podman) -> None:
     [proxy] = proxies(podman)
     called.stop()
@@ -251,7 +265,6 @@ def test_the_end_of_edgecore_cuts_neither_names_nor_connections(called: Board, p
     assert proxies(podman) == [proxy]
 
 
-@pytest.mark.xfail(reason=OPEN, strict=False)
 def test_a_proxy_that_is_killed_is_replaced(called: Board, podman: Podman) -> None:
     [proxy] = proxies(podman)
     os.kill(proxy, signal.SIGKILL)
@@ -260,7 +273,6 @@ def test_a_proxy_that_is_killed_is_replaced(called: Board, podman: Podman) -> No
     assert proxies(podman) != [proxy]
 
 
-@pytest.mark.xfail(reason=OPEN, strict=False)
 def test_what_stands_in_the_way_of_a_service_is_said_and_done_when_it_is_gone(called: Board) -> None:
     with socket.create_server(("0.0.0.0", 0)) as holder:
         port = holder.getsockname()[1]
@@ -271,7 +283,6 @@ def test_what_stands_in_the_way_of_a_service_is_said_and_done_when_it_is_gone(ca
     within(PATIENCE, lambda: from_the_host(port) in ("web-1", "web-2"))
 
 
-@pytest.mark.xfail(reason=OPEN, strict=False)
 def test_strangers_and_containers_of_pods_are_left_as_they_are(called: Board, podman: Podman) -> None:
     stranger = podman.run("run", "-d", podman.image, "/bin/sh", "-c", "while :; do sleep 1; done")
     try:
@@ -291,7 +302,6 @@ def test_strangers_and_containers_of_pods_are_left_as_they_are(called: Board, po
         podman.run("rm", "-f", "-t", "0", stranger)
 
 
-@pytest.mark.xfail(reason=OPEN, strict=False)
 def test_nothing_is_left_when_edgecore_and_its_containers_are_gone(called: Board, podman: Podman) -> None:
     [proxy] = proxies(podman)
     mine = Path(podman.root / "edgemesh/addresses").read_text().split()

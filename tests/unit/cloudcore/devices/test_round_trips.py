@@ -44,6 +44,13 @@ def test_there_and_back_loses_nothing(kind: str, version: str) -> None:
     holds()
 
 
+def test_visitors_of_no_property_come_back_in_their_order() -> None:
+    visitors = [{"propertyName": name, "modbus": {"register": "CoilRegister", "offset": 0, "limit": 1}} for name in ("c", "b", "a")]
+    model = {"apiVersion": "devices.kubeedge.io/v1alpha1", "kind": "DeviceModel", "metadata": {"name": "d"}}
+    model["spec"] = {"properties": [{"name": "c"}], "propertyVisitors": visitors}
+    assert converted(converted(model, "v1beta1"), "v1alpha1")["spec"]["propertyVisitors"] == visitors
+
+
 @pytest.mark.parametrize(("kind", "version"), EVERY)
 def test_what_is_converted_holds_to_the_schema_of_the_other_version(kind: str, version: str) -> None:
     @patiently
