@@ -135,14 +135,18 @@ def _seconds(text: object) -> float:
 class Ends:
     """When each container ended, by a clock that nobody sets: the wall clock is asked once, when the end is first seen.
 
-    So a board that boots in 1970 does not wait until the year that its containers remember, and a clock that jumps ends no wait.
+    So a board that boots in 1970 does not wait until the year that its containers remember, and a clock that jumps ends no wait: what had
+    not ended at the last look has not ended before it.
     """
 
     def __init__(self) -> None:
         self._moments: dict[str, float] = {}
+        self._looked = float("-inf")
 
     def look(self, observed: Iterable[Container], *, wall: float, running: float) -> Mapping[str, float]:
         """Container id to when it ended, by the steady clock. ``wall``: epoch seconds now; ``running``: the steady clock now."""
         ends = {container.id: end for container in observed if (end := ended(container)) is not None}
-        self._moments = {id_: self._moments.get(id_, running - max(0.0, wall - end.finished)) for id_, end in ends.items()}
+        first_seen = {id_: max(self._looked, running - max(0.0, wall - end.finished)) for id_, end in ends.items()}
+        self._moments = {id_: self._moments.get(id_, moment) for id_, moment in first_seen.items()}
+        self._looked = running
         return self._moments

@@ -1,7 +1,8 @@
 """What a message of the cloud does to what is stored (contract 3.5, 4.1; promises D2, D6). Pure.
 
-Versions compare as numbers and only within one uid. Another uid is another object: the stored one goes first. A tombstone remembers the uid
-that was deleted last under a key, so that a late update does not bring it back.
+Versions compare as numbers and only within one uid. Another uid is another object: the stored one goes first. A tombstone remembers what
+was taken away last under a key, so that a late update does not bring it back. A pod that was deleted never comes back. Everything else may:
+the cloud takes a ConfigMap away when no pod of this node names it any more, and gives the same one, unchanged, to the next pod that does.
 """
 
 from __future__ import annotations
@@ -102,8 +103,10 @@ def _on_change(stored: Known | None, buried: Known | None, arrival: Arrival) -> 
 
 
 def _is_the_buried(buried: Known, arrival: Arrival) -> bool:
+    """An update that is older than what was taken away; of a pod, any at all."""
     if buried.uid and arrival.uid:
-        return buried.uid == arrival.uid
+        late = buried.version is not None and arrival.version is not None and arrival.version < buried.version
+        return buried.uid == arrival.uid and (late or arrival.path.type == ResourceType.POD)
     return buried.version is not None and arrival.version is not None and arrival.version <= buried.version
 
 

@@ -88,6 +88,12 @@ def test_when_a_container_ended_is_asked_of_the_wall_clock_once_and_never_lies_a
     assert ends.look([], wall=1004.0, running=52.0) == {}
 
 
+def test_what_had_not_ended_at_the_last_look_has_not_ended_before_it() -> None:
+    ends, found = Ends(), Container("c", "n", "i", "s", State.ENDED, {}, started=900.0, finished=1000.0)
+    ends.look([], wall=1000.0, running=50.0)
+    assert ends.look([found], wall=1e10, running=51.0) == {found.id: 50.0}, "the clock was set between two looks"
+
+
 @pytest.mark.parametrize(
     ("status", "record"),
     [

@@ -57,6 +57,24 @@ def test_decisions(stored: Known | None, buried: Known | None, arrival: Arrival,
         assert made == decision
 
 
+@pytest.mark.parametrize("kind", ["configmap", "secret", "service", "endpoints"])
+@pytest.mark.parametrize(
+    ("buried", "arrival", "decision"),
+    [
+        (Known("a", 5), 5, Save()),
+        (Known("a", 5), 6, Save()),
+        (Known("a", None), 5, Save()),
+        (Known("a", 5), 4, "deleted"),
+    ],
+)
+def test_what_was_taken_away_because_nobody_needed_it_may_come_back_unchanged(
+    kind: str, buried: Known, arrival: int, decision: object
+) -> None:
+    path = ResourcePath("default", kind, "web")
+    made = decide(None, buried, Arrival(path, "a", arrival, str(arrival), removal=False))
+    assert isinstance(made, Ignore) if decision == "deleted" else made == decision
+
+
 def _message(operation: str, resource: str, content: Any, version: str = "") -> Message:
     return new_message(
         source="edgecontroller",
