@@ -1,7 +1,7 @@
 # `make` prints this help.
 PY := .venv/bin/python
-# Two more at once than there are cores, since many tests wait; an idle worker takes over what a busy one has not begun.
-QUICK_TESTS := $(PY) -m pytest -n $(shell expr $$(nproc) + 2) --dist worksteal -m 'not system'
+# Three at once for each core, since many tests wait; an idle worker takes over what a busy one has not begun.
+QUICK_TESTS := $(PY) -m pytest -n $(shell expr $$(nproc) \* 3) --dist worksteal -m 'not system'
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help

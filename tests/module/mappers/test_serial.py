@@ -297,7 +297,7 @@ def test_a_device_that_floods_takes_neither_memory_nor_the_others_time(cable: Ca
     calm_cable.near.parent.mkdir()
     instrument = Instrument(calm_cable.plug(), {b"TEMP?": b"TEMP=21.5\r\n"})
     far = cable.plug()
-    far.write_timeout = 5
+    far.write_timeout = 0.5
     stopped = threading.Event()
 
     def pour() -> None:

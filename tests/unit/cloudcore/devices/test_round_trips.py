@@ -28,7 +28,7 @@ _JSON = st.recursive(
     max_leaves=12,
 )
 
-patiently = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+patiently = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
 @pytest.mark.parametrize(("kind", "version"), EVERY)
