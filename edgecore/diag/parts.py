@@ -69,6 +69,8 @@ def _doctor(case: Case) -> Any:
 def _config(case: Case) -> Any:
     if not case.configured:
         return f"# there is no {case.config_file}\n"
+    if case.hidden is not None:
+        raise case.hidden
     if case.problems:
         return "".join(f"# {problem}\n" for problem in case.problems)
     return "".join(f"# {warning}\n" for warning in case.warnings) + render_full(without_secrets(case.config))
@@ -106,12 +108,8 @@ def _devices(case: Case) -> Any:
 
 
 def device_summary(device: Mapping[str, Any]) -> dict[str, Any]:
-    twins = device.get("twins") or {}
-    return {
-        **{key: device.get(key) for key in ("name", "id", "state", "lastOnline", "namespace")},
-        "metadata": {key: (device.get("metadata") or {}).get(key) for key in ("name", "namespace")},
-        "properties": sorted(twins) if isinstance(twins, dict) else len(twins),
-    }
+    name = (device.get("metadata") or {}).get("name")
+    return {"name": name, **{key: device.get(key) for key in ("state", "lastOnline")}, "properties": sorted(device.get("twins") or {})}
 
 
 def _database(case: Case) -> Any:

@@ -52,14 +52,24 @@ class Case:
     def __init__(self, board: Board, config_file: Path) -> None:
         self.board = board
         self.config_file = config_file
-        self.configured = board.exists(config_file)
+        self.hidden: NeedsRoot | None = None
+        """Why the config may not be read."""
+        self.configured = self._is_there()
         self.config = EdgeCoreConfig()
         self.problems: tuple[str, ...] = ()
         self.warnings: list[str] = []
         self._lock = threading.Lock()
         self._answers: dict[str, _Once] = {}
-        if self.configured:
+        if self.configured and self.hidden is None:
             self._read_config()
+
+    def _is_there(self) -> bool:
+        try:
+            self.board.text(self.config_file)
+            return self.board.exists(self.config_file)
+        except NeedsRoot as exc:
+            self.hidden = exc
+            return True
 
     def _read_config(self) -> None:
         try:
@@ -86,7 +96,7 @@ class Case:
 
     @property
     def speaks_to_a_cloud(self) -> bool:
-        return self.configured and not self.problems and self.config.modules.edgehub.enable
+        return self.configured and not self.hidden and not self.problems and self.config.modules.edgehub.enable
 
     def agent(self) -> int:
         """The process id of the EdgeCore over our database; 0: none runs. Raises NeedsRoot."""
@@ -159,7 +169,7 @@ class Case:
         """Ask everything again, after a repair."""
         with self._lock:
             self._answers.clear()
-        if self.configured:
+        if self.configured and self.hidden is None:
             self._read_config()
 
     def _agent(self) -> int:

@@ -17,7 +17,7 @@ _LOG = "journalctl -u edgecore -n 50"
 _WRONG_SETTING = "2"
 
 
-def judge_agent(pid: int, unit: Mapping[str, str]) -> Verdict:
+def judge_agent(pid: int, unit: Mapping[str, str], config: str) -> Verdict:
     """``unit``: properties of the systemd unit, empty without one."""
     starts = int(unit.get("NRestarts") or 0)
     if pid and starts:
@@ -28,7 +28,7 @@ def judge_agent(pid: int, unit: Mapping[str, str]) -> Verdict:
         return wrong("EdgeCore ended because of a wrong setting", "see config; then systemctl restart edgecore")
     if unit.get("ActiveState") == "failed" or unit.get("Result", "success") != "success":
         return wrong(f"EdgeCore does not run: it ended with {unit.get('Result')}", f"see why: {_LOG}; then systemctl restart edgecore")
-    start = "systemctl start edgecore" if unit.get("LoadState") == "loaded" else "start it: edgecore, with its --config"
+    start = "systemctl start edgecore" if unit.get("LoadState") == "loaded" else f"edgecore --config {config}"
     return wrong("EdgeCore does not run; containers that it started go on, but nothing looks after them", start)
 
 
@@ -61,7 +61,9 @@ def judge_rival(trouble: str) -> Verdict:
 def _look_agent(case: Case) -> Verdict:
     if not case.configured:
         return skipped("EdgeCore is not set up: see config")
-    return judge_agent(case.agent(), _unit(case))
+    if case.hidden is not None:
+        raise case.hidden
+    return judge_agent(case.agent(), _unit(case), str(case.config_file))
 
 
 def _look_boot(case: Case) -> Verdict:

@@ -82,6 +82,14 @@ def _is_address(text: str) -> bool:
     return True
 
 
+def _is_nowhere(host: str) -> bool:
+    try:
+        network.addresses_of(host)
+    except EdgeCoreError:
+        return True
+    return False
+
+
 def _look_network(case: Case) -> Verdict:
     return judge_network(route_address())
 
@@ -101,6 +109,8 @@ def _look_dns(case: Case) -> Verdict:
 def _look_reach(case: Case) -> Verdict:
     if not case.speaks_to_a_cloud:
         return skipped("no cloud is configured")
+    if _is_nowhere(case.hub.host):
+        return skipped(f"{case.hub.host} has no address: see dns")
     return judge_port(str(case.hub), network.refusal(case.hub.host, case.hub.port), _SERVER)
 
 
@@ -108,6 +118,8 @@ def _look_enrolment(case: Case) -> Verdict:
     if not case.speaks_to_a_cloud:
         return skipped("no cloud is configured")
     endpoint = enrolment_endpoint(case.config.modules.edgehub)
+    if _is_nowhere(endpoint.host):
+        return skipped(f"{endpoint.host} has no address: see dns")
     return judge_port(str(endpoint), network.refusal(endpoint.host, endpoint.port), "modules.edgehub.httpServer")
 
 
@@ -171,6 +183,7 @@ CHECKS = (
         "the cloud's port for boards takes a connection",
         "Everything between board and cloud goes over this one connection.",
         _look_reach,
+        limit=20.0,
     ),
     Check(
         "cloud-enrolment",
@@ -178,6 +191,7 @@ CHECKS = (
         "the cloud's port for certificates and time takes a connection",
         "Certificates are renewed there, and a board with a wrong clock gets the time there.",
         _look_enrolment,
+        limit=20.0,
     ),
     Check(
         "cloud-tls",

@@ -96,6 +96,8 @@ def expiry_of(token: str) -> int | None:
 
 
 def _look_config(case: Case) -> Verdict:
+    if case.hidden is not None:
+        raise case.hidden
     return judge_config(str(case.config_file), configured=case.configured, problems=case.problems, warnings=case.warnings)
 
 

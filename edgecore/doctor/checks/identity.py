@@ -128,6 +128,8 @@ def _identity(case: Case) -> NodeIdentity | None:
 
 
 def _no_cloud(case: Case) -> Verdict:
+    if case.hidden is not None:
+        raise case.hidden
     return skipped("modules.edgehub is off" if case.configured and not case.problems else "there is no config that can be used")
 
 
