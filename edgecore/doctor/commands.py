@@ -28,8 +28,8 @@ _WIDEST = 120
 
 
 def run(arguments: Sequence[str]) -> int:
-    logging.disable(logging.CRITICAL)  # what the doors would log is in the verdicts
     args = parser().parse_args(arguments[1:])
+    logging.disable(logging.CRITICAL)  # what the doors would log is in the verdicts
     try:
         if args.list:
             print(report.listing(_chosen(args.ids), width=_width()), flush=True)
@@ -43,6 +43,8 @@ def run(arguments: Sequence[str]) -> int:
         return EXIT_WELL
     except KeyboardInterrupt:
         return 130
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def parser() -> argparse.ArgumentParser:

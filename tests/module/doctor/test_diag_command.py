@@ -148,5 +148,5 @@ def test_where_it_cannot_be_written_is_said_and_nothing_is_left(board: Path) -> 
     before = sorted(board.iterdir())
     ended = edgecore("diag", "--config", f"{board}/edgecore.yaml", "-o", f"{board}/no/such/out.tar.gz", cwd=board)
     assert ended.code == 1
-    assert "no/such/out.tar.gz: expected the name of a file" in ended.err
+    assert "expected the name of a file" in ended.err and "no/such/out.tar.gz" in ended.err
     assert sorted(board.iterdir()) == before
