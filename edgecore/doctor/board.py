@@ -30,6 +30,10 @@ class NeedsRoot(EdgeCoreError):
     """Only root may look; the text names what at."""
 
 
+class TookTooLong(EdgeCoreError):
+    """A program did not end within its time."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileFacts:
     mode: int
@@ -173,12 +177,12 @@ class Board:
         return shutil.which(name, path=path) or ""
 
     def run(self, *command: str, timeout: float = 8.0, environment: Mapping[str, str] | None = None) -> Ran:
-        """Raises: EdgeCoreError: not done within ``timeout`` seconds."""
+        """Raises: TookTooLong: not done within ``timeout`` seconds."""
         env = {**os.environ, "LC_ALL": "C", "PATH": _PATH, **(environment or {})}
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, env=env, check=False)
         except subprocess.TimeoutExpired:
-            raise EdgeCoreError(f"{' '.join(command)}: not done within {timeout:g} s") from None
+            raise TookTooLong(f"{' '.join(command)}: not done within {timeout:g} s") from None
         except OSError as exc:
             return Ran(127, "", str(exc.strerror))
         output, error = (data[:_OUTPUT_LIMIT].decode("utf-8", "replace").strip() for data in (done.stdout, done.stderr))

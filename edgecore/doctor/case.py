@@ -17,7 +17,7 @@ from edgecore.config import DEFAULT_FILE, EdgeCoreConfig, read_config
 from edgecore.containers.engine_choice import MachineFacts
 from edgecore.containers.engine_facts import machine_facts
 from edgecore.doctor import network
-from edgecore.doctor.board import Board, NeedsRoot
+from edgecore.doctor.board import Board, NeedsRoot, TookTooLong
 from edgecore.edged.machine import read_machine
 from edgecore.edged.node import Machine
 from edgecore.errors import ConfigError, EdgeCoreError, EngineError
@@ -138,7 +138,10 @@ class Case:
             raise EdgeCoreError("podman is not installed")
         ours = f"{self.engine_folder}/containers.conf"
         environment = {"CONTAINERS_CONF": str(self.board.place(ours))} if self.board.exists(ours) else None
-        ran = self.board.run("podman", *words, timeout=PODMAN_S, environment=environment)
+        try:
+            ran = self.board.run("podman", *words, timeout=PODMAN_S, environment=environment)
+        except TookTooLong as exc:
+            raise EngineError(str(exc)) from exc
         if ran.code != 0:
             raise EngineError(f"podman {words[0]}: {_last_line(ran.error) or f'exit code {ran.code}'}")
         try:
@@ -153,6 +156,10 @@ class Case:
     def inspection(self) -> Inspection | None:
         """None: there is no database yet. Raises NeedsRoot, StoreError."""
         return self._once("inspection", self._inspection)
+
+    def addresses_of(self, host: str) -> list[str]:
+        """Raises EdgeCoreError: the name has none."""
+        return self._once(f"name {host}", lambda: network.addresses_of(host))
 
     def listeners(self) -> list[network.Listener]:
         return self._once("listeners", lambda: network.listeners(self.board))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from collections.abc import Iterable
@@ -12,6 +13,8 @@ from edgecore.doctor.board import Board, NeedsRoot
 from edgecore.errors import EdgeCoreError
 
 _LISTEN = "0A"
+_PATIENCE = "timeout:2 attempts:2"
+"""For the resolver, which waits half a minute for three servers that do not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +28,13 @@ class Listener:
 
     @property
     def only_here(self) -> bool:
-        return ip_address(self.address).is_loopback
+        found = ip_address(self.address)
+        return (getattr(found, "ipv4_mapped", None) or found).is_loopback
 
 
 def addresses_of(host: str) -> list[str]:
     """Raises: EdgeCoreError: the name has none, in the resolver's words."""
+    os.environ.setdefault("RES_OPTIONS", _PATIENCE)
     try:
         return list(dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)))
     except (OSError, UnicodeError) as exc:

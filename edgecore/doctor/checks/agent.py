@@ -21,7 +21,7 @@ def judge_agent(pid: int, unit: Mapping[str, str], config: str) -> Verdict:
     """``unit``: properties of the systemd unit, empty without one."""
     starts = int(unit.get("NRestarts") or 0)
     if pid and starts:
-        return warning(f"EdgeCore runs (process {pid}); systemd has started it again {starts} times since boot", f"see why: {_LOG}")
+        return warning(f"EdgeCore runs (process {pid}); systemd had to start it again {starts} times", f"see why: {_LOG}")
     if pid:
         return ok(f"EdgeCore runs (process {pid})")
     if unit.get("ExecMainStatus") == _WRONG_SETTING and unit.get("Result") == "exit-code":
@@ -38,7 +38,7 @@ def judge_boot(unit: Mapping[str, str]) -> Verdict:
         return skipped("EdgeCore is no service of systemd here")
     if state in ("enabled", "enabled-runtime", "static", "alias"):
         return ok("EdgeCore starts with the board")
-    return warning(f"EdgeCore does not start with the board ({_UNIT} is {state or 'unknown'})", "systemctl enable edgecore", fixable=True)
+    return warning(f"EdgeCore does not start with the board ({_UNIT} is {state or 'unknown'})", "systemctl enable edgecore")
 
 
 def judge_modules(status: Mapping[str, Any]) -> Verdict:
@@ -68,13 +68,6 @@ def _look_agent(case: Case) -> Verdict:
 
 def _look_boot(case: Case) -> Verdict:
     return judge_boot(_unit(case))
-
-
-def _repair_boot(case: Case) -> str:
-    ran = case.board.run("systemctl", "enable", "edgecore")
-    if ran.code:
-        raise EdgeCoreError(f"systemctl enable edgecore: {ran.error}")
-    return "EdgeCore was set to start with the board"
 
 
 def _look_socket(case: Case) -> Verdict:
@@ -128,8 +121,6 @@ CHECKS = (
         "EdgeCore starts with the board",
         "After a power cut nobody is there to start it.",
         _look_boot,
-        repair=_repair_boot,
-        repairs="systemctl enable edgecore",
     ),
     Check(
         "local-socket",

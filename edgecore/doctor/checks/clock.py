@@ -92,6 +92,10 @@ def _look_offset(case: Case) -> Verdict:
     if not ca:
         return skipped("this board has not joined a cloud")
     endpoint = enrolment_endpoint(case.config.modules.edgehub)
+    try:
+        case.addresses_of(endpoint.host)
+    except EdgeCoreError:
+        return skipped(f"{endpoint.host} has no address: see dns")
     if network.refusal(endpoint.host, endpoint.port):
         return skipped(f"{endpoint} cannot be reached: see cloud-enrolment")
     try:

@@ -82,9 +82,9 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _is_nowhere(host: str) -> bool:
+def _is_nowhere(case: Case, host: str) -> bool:
     try:
-        network.addresses_of(host)
+        case.addresses_of(host)
     except EdgeCoreError:
         return True
     return False
@@ -101,7 +101,7 @@ def _look_dns(case: Case) -> Verdict:
     if not host or _is_address(host):
         return judge_dns(host, [], "", servers)
     try:
-        return judge_dns(host, network.addresses_of(host), "", servers)
+        return judge_dns(host, case.addresses_of(host), "", servers)
     except EdgeCoreError as exc:
         return judge_dns(host, [], str(exc), servers)
 
@@ -109,7 +109,7 @@ def _look_dns(case: Case) -> Verdict:
 def _look_reach(case: Case) -> Verdict:
     if not case.speaks_to_a_cloud:
         return skipped("no cloud is configured")
-    if _is_nowhere(case.hub.host):
+    if _is_nowhere(case, case.hub.host):
         return skipped(f"{case.hub.host} has no address: see dns")
     return judge_port(str(case.hub), network.refusal(case.hub.host, case.hub.port), _SERVER)
 
@@ -118,7 +118,7 @@ def _look_enrolment(case: Case) -> Verdict:
     if not case.speaks_to_a_cloud:
         return skipped("no cloud is configured")
     endpoint = enrolment_endpoint(case.config.modules.edgehub)
-    if _is_nowhere(endpoint.host):
+    if _is_nowhere(case, endpoint.host):
         return skipped(f"{endpoint.host} has no address: see dns")
     return judge_port(str(endpoint), network.refusal(endpoint.host, endpoint.port), "modules.edgehub.httpServer")
 
@@ -130,8 +130,7 @@ def _look_tls(case: Case) -> Verdict:
     if not all(case.board.exists(path) for path in (edgehub.tls_ca_file, edgehub.tls_cert_file, edgehub.tls_private_key_file)):
         return skipped("this board has no certificate yet: see identity")
     case.board.text(edgehub.tls_private_key_file)  # says who may read it
-    refusal = network.refusal(case.hub.host, case.hub.port)
-    if refusal:
+    if _is_nowhere(case, case.hub.host) or network.refusal(case.hub.host, case.hub.port):
         return skipped(f"{case.hub} cannot be reached: see cloud-reach")
     identity = Identity(files.ca, files.certificate, files.key)
     clock = SignedClock(files.signed_time)
@@ -175,7 +174,7 @@ CHECKS = (
         "the cloud's name can be resolved",
         "Without its address the cloud is not found; image registries are not either.",
         _look_dns,
-        limit=15.0,
+        limit=20.0,
     ),
     Check(
         "cloud-reach",

@@ -61,6 +61,27 @@ def judge_console(console: str, *, wanted: bool) -> Verdict:
     return ok("the kernel's console uses no serial line" if not console else f"the kernel's console uses {console}, and no mapper wants it")
 
 
+def judge_overlays(lines: Sequence[str] | None, wanted: Collection[str]) -> Verdict:
+    """``lines`` of config.txt, None on a board without one; ``wanted``: kinds of mappers that are set to run."""
+    if lines is None:
+        return skipped("no config.txt: this is no Raspberry Pi")
+    settings = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    troubles = [
+        f"{kind}: {text}"
+        for kind, text in (
+            ("i2c", "" if "dtparam=i2c_arm=on" in settings else "dtparam=i2c_arm=on is missing"),
+            ("serial", "" if "enable_uart=1" in settings else "enable_uart=1 is missing, which the UART at the pins needs"),
+            ("bluetooth", "dtoverlay=disable-bt turns it off" if "dtoverlay=disable-bt" in settings else ""),
+        )
+        if kind in wanted and text
+    ]
+    if troubles:
+        return warning(
+            "; ".join(troubles), "correct config.txt, or raspi-config, Interface Options; then reboot. A USB adapter needs none of it"
+        )
+    return ok("config.txt turns on what the mappers here need" if wanted else "no mapper here needs an overlay")
+
+
 @dataclass(frozen=True, slots=True)
 class Radio:
     """``daemon``: bluetoothd runs. ``soft`` and ``hard``: blocked by a setting, by a switch."""
@@ -140,6 +161,12 @@ def _look_console(case: Case) -> Verdict:
     return judge_console(console, wanted=_enabled(case, "serial") or _enabled(case, "modbus"))
 
 
+def _look_overlays(case: Case) -> Verdict:
+    file = next((f"{path}/config.txt" for path in _BOOT if case.board.exists(f"{path}/config.txt")), "")
+    wanted = {kind for kind in ("i2c", "serial", "bluetooth") if _enabled(case, kind)}
+    return judge_overlays(case.board.text(file).splitlines() if file else None, wanted)
+
+
 def _look_i2c(case: Case) -> Verdict:
     folder = next((path for path in _BOOT if case.board.exists(f"{path}/config.txt")), _BOOT[0])
     absent = f"dtparam=i2c_arm=on in {folder}/config.txt and i2c-dev in /etc/modules, then reboot (raspi-config does both)"
@@ -213,10 +240,17 @@ CHECKS = (
         _look_console,
     ),
     Check(
+        "overlays",
+        Group.DEVICES,
+        "config.txt of a Raspberry Pi turns on the buses and radios of the mappers that are set to run",
+        "I2C and the UART are off on a fresh Raspberry Pi.",
+        _look_overlays,
+    ),
+    Check(
         "i2c",
         Group.DEVICES,
         "I2C buses are on and mappers may use them",
-        "I2C is off on a fresh Raspberry Pi.",
+        "Without bus or group a mapper is refused by the kernel.",
         _look_i2c,
         repair=lambda case: _join_group(case, "i2c"),
         repairs=f"puts {MAPPER_USER} into the group i2c",

@@ -13,13 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from edgecore.doctor.board import NeedsRoot
+from edgecore.doctor import network
+from edgecore.doctor.board import NeedsRoot, Ran, TookTooLong
 from edgecore.doctor.case import Case
 from edgecore.doctor.catalog import CHECKS
 from edgecore.doctor.checks.config import expiry_of
 from edgecore.doctor.examine import Result, examine, fix
 from edgecore.doctor.network import listeners
 from edgecore.doctor.verdict import Outcome
+from edgecore.errors import EdgeCoreError
 from tests.fakes.board import CONFIG, FakeBoard, case_of
 
 PACKAGING = Path(__file__).parents[4] / "packaging"
@@ -243,6 +245,30 @@ def test_a_podman_that_fails_is_wrong_and_not_unknown(board: FakeBoard) -> None:
     board.programs["podman --version"] = "podman version 4.3.1"
     found = look(case_of(board), "podman-storage")
     assert found.verdict.outcome is Outcome.WRONG
+
+
+def test_a_podman_that_hangs_is_wrong_and_not_unknown(board: FakeBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(*words: str, **_: object) -> Ran:
+        raise TookTooLong(f"{' '.join(words)}: not done within 20 s")
+
+    board.programs["podman --version"] = "podman version 4.3.1"
+    monkeypatch.setattr(board, "run", hang)
+    found = look(case_of(board), "podman-storage")
+    assert (found.verdict.outcome, "not done within 20 s" in found.verdict.text) == (Outcome.WRONG, True)
+
+
+def test_a_name_is_asked_for_once_by_all(board: FakeBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def nowhere(host: str) -> list[str]:
+        asked.append(host)
+        raise EdgeCoreError("Temporary failure in name resolution")
+
+    monkeypatch.setattr(network, "addresses_of", nowhere)
+    case = case_of(board, "modules: {edgehub: {websocket: {server: cloud.example:10000}}}\n")
+    found = examine([check for check in CHECKS if check.id in ("dns", "cloud-reach", "cloud-enrolment", "cloud-tls")], case)
+    assert [result.verdict.outcome for result in found] == [Outcome.WRONG, *[Outcome.SKIPPED] * 3]
+    assert asked == ["cloud.example"]
 
 
 def test_a_wrong_config_is_told_and_the_other_checks_use_the_defaults(board: FakeBoard) -> None:
