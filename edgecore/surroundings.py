@@ -36,15 +36,17 @@ def holder(directory: Path, proc: Path = Path("/proc")) -> int:
     keep an EdgeCore from starting."""
     path = directory / _LOCK_NAME
     try:
+        written = path.read_text(errors="replace").strip()
         found = path.stat()
-        locks = (proc / "locks").read_text()
+        locks = [line.split() for line in (proc / "locks").read_text().splitlines()]
     except OSError:
         return 0
     place = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
-    holders = [
-        fields[4] for fields in map(str.split, locks.splitlines()) if len(fields) > 5 and fields[1] == "FLOCK" and fields[5] == place
-    ]
-    return max((int(pid) for pid in holders if pid.isdecimal()), default=0)
+    holders = [int(fields[4]) for fields in locks if len(fields) > 5 and fields[1] == "FLOCK" and fields[5] == place]
+    if any(holders):
+        return max(holders)
+    # Where files lie in layers (btrfs, overlay) the kernel's table names another device than a stat does.
+    return int(written) if written.isdecimal() and _has_open(proc / written, path) else 0
 
 
 class InstanceLock:
@@ -71,6 +73,14 @@ class InstanceLock:
     def release(self) -> None:
         os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
+
+
+def _has_open(process: Path, path: Path) -> bool:
+    for handle in process.glob("fd/*"):
+        with contextlib.suppress(OSError):
+            if handle.readlink() == path.resolve():
+                return True
+    return False
 
 
 def _program(process: Path) -> str:
