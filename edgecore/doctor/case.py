@@ -199,7 +199,8 @@ class Case:
         path = self.config.database.data_source
         if not self.board.exists(Path(path).parent) or not self.board.exists(path):
             return None
-        self.board.text(path) if not self.board.is_root() else None
+        if not self.board.is_root():
+            self.board.text(path)  # says who may look
         return inspection.inspect(self.database)
 
     def _throttled(self) -> int | None:

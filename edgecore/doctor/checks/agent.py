@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgecore import surroundings
+from edgecore.doctor.board import NeedsRoot
 from edgecore.doctor.case import Case
 from edgecore.doctor.check import Check, Group
 from edgecore.doctor.verdict import Verdict, ok, skipped, warning, wrong
@@ -77,10 +78,10 @@ def _look_socket(case: Case) -> Verdict:
         return skipped("EdgeCore does not run")
     try:
         case.status()
-    except EdgeCoreError as exc:
-        if isinstance(exc, surroundings.NotHere) or type(exc) is EdgeCoreError:
-            return wrong(f"EdgeCore runs and its local command line does not answer: {exc}", f"{_LOG}; systemctl restart edgecore")
+    except NeedsRoot:
         raise
+    except EdgeCoreError as exc:
+        return wrong(f"EdgeCore runs and its local command line does not answer: {exc}", f"{_LOG}; systemctl restart edgecore")
     return ok(f"EdgeCore answers at {case.config.modules.local_api.socket}")
 
 

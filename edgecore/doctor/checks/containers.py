@@ -9,6 +9,7 @@ from typing import Any
 from edgecore.containers.engine import LONGEST_SOCKET_PATH, SYSTEM_SOCKET
 from edgecore.containers.engine_choice import MachineFacts, unfit
 from edgecore.containers.labels import INSTANCE, MANAGED, instance_of
+from edgecore.doctor.board import NeedsRoot
 from edgecore.doctor.case import Case
 from edgecore.doctor.check import Check, Group
 from edgecore.doctor.verdict import Verdict, ok, skipped, warning, wrong
@@ -115,7 +116,14 @@ def judge_static_pods(folder: str, pods: int, problems: Sequence[str]) -> Verdic
 
 
 def _look_podman(case: Case) -> Verdict:
-    return judge_podman(case.board.run("podman", "--version").output if case.board.program("podman") else "")
+    if not case.board.program("podman"):
+        return judge_podman("")
+    ran = case.board.run("podman", "--version")
+    if ran.code and not case.board.is_root():
+        raise NeedsRoot("podman --version")
+    if ran.code:
+        return wrong(f"podman cannot be run: {ran.error or f'exit code {ran.code}'}", "apt install --reinstall podman")
+    return judge_podman(ran.output)
 
 
 def _look_runtime(case: Case) -> Verdict:

@@ -11,8 +11,7 @@ from edgecore.doctor.case import Case
 from edgecore.doctor.check import Check, Group
 from edgecore.doctor.verdict import Verdict, ok, skipped, warning, wrong
 from edgecore.edged.node import Machine, nearly_full, short_of_memory
-from edgecore.errors import EdgeCoreError, StoreError
-from edgecore.store.inspection import KNOWN_SCHEMA, Inspection
+from edgecore.errors import EdgeCoreError
 
 MB = 1024 * 1024
 _GRAPH_ROOT = "/var/lib/containers/storage"
@@ -26,19 +25,19 @@ _CARD = "back up, and replace the card; an industrial one or a SSD lasts longer"
 
 def judge_space(spaces: Sequence[Space], *, threshold: int) -> Verdict:
     """``threshold``: percent in use from which EdgeCore removes images."""
-    full = [f"{_place(s)}: {s.available // MB} MB of {s.total // MB} MB" for s in spaces if nearly_full(s.total, s.available)]
+    full = [f"{s.path}: {s.available // MB} MB of {s.total // MB} MB" for s in spaces if nearly_full(s.total, s.available)]
     if full:
         return wrong("less than 5 % is free at " + ", ".join(full), _ROOM)
     tight = [s for s in spaces if s.total and (s.total - s.available) * 100 > threshold * s.total]
     if tight:
-        found = ", ".join(f"{_place(s)} ({s.available // MB} MB free)" for s in tight)
+        found = ", ".join(f"{s.path} ({s.available // MB} MB free)" for s in tight)
         return warning(f"more than {threshold} % in use at {found}: EdgeCore removes images that no pod needs", _ROOM)
-    return ok(", ".join(f"{s.available // MB} MB free at {_place(s)}" for s in spaces))
+    return ok(", ".join(f"{s.available // MB} MB free at {s.path}" for s in spaces))
 
 
 def judge_inodes(spaces: Sequence[Space]) -> Verdict:
     counted = [s for s in spaces if s.nodes]
-    full = [_place(s) for s in counted if nearly_full(s.nodes, s.nodes_available)]
+    full = [s.path for s in counted if nearly_full(s.nodes, s.nodes_available)]
     if full:
         return wrong(f"hardly a file more can be made at {', '.join(full)}", f"remove many small files; {_ROOM}")
     return (
@@ -48,7 +47,7 @@ def judge_inodes(spaces: Sequence[Space]) -> Verdict:
 
 def judge_writable(spaces: Sequence[Space], trouble: str) -> Verdict:
     """``trouble``: why the running EdgeCore cannot save (promise S3)."""
-    frozen = [_place(s) for s in spaces if s.readonly]
+    frozen = [s.path for s in spaces if s.readonly]
     if frozen:
         return wrong(
             f"read-only: {', '.join(frozen)}; running pods go on, nothing new is saved",
@@ -126,37 +125,6 @@ def judge_memory(machine: Machine, killed: int) -> Verdict:
     if killed:
         return warning(f"{killed} processes were ended since boot because memory ran out; now {free}", "dmesg | grep -i oom names them")
     return ok(free)
-
-
-def judge_database(found: Inspection | None, trouble: str, path: str) -> Verdict:
-    if trouble:
-        return wrong(
-            f"the database cannot be read: {trouble}",
-            "one that is damaged is put aside at the next start and fetched from the cloud again: systemctl restart edgecore",
-        )
-    if found is None:
-        return ok(f"{path} is made at the first start")
-    if found.flaw:
-        return wrong(
-            f"{path} is damaged: {found.flaw[:200]}",
-            "systemctl restart edgecore: it is put aside and fetched from the cloud again; what was owed to the cloud is lost. See sd-life",
-        )
-    if found.schema > KNOWN_SCHEMA:
-        return wrong(f"{path} was written by a later Bramble (schema {found.schema})", "install that version again")
-    return ok(f"{path} is sound: {found.bytes // 1024} kB, {sum(found.rows.values())} rows")
-
-
-def judge_aside(path: str, size: int | None) -> Verdict:
-    if size is None:
-        return ok("no damaged database was put aside")
-    return warning(
-        f"{path}: a damaged database was put aside ({size // 1024} kB); what was owed to the cloud then is lost",
-        f"see sd-life and under-voltage; when nothing in it is wanted: rm {path}*",
-    )
-
-
-def _place(space: Space) -> str:
-    return space.path
 
 
 def _card(card: Card) -> str:
@@ -239,19 +207,6 @@ def _look_memory(case: Case) -> Verdict:
     return judge_memory(case.machine(), int(counters.get("oom_kill", "0")))
 
 
-def _look_database(case: Case) -> Verdict:
-    try:
-        return judge_database(case.inspection(), "", case.config.database.data_source)
-    except StoreError as exc:
-        return judge_database(None, str(exc), case.config.database.data_source)
-
-
-def _look_aside(case: Case) -> Verdict:
-    path = case.config.database.data_source + ".corrupt"
-    facts = case.board.facts(path)
-    return judge_aside(path, facts.size if facts else None)
-
-
 CHECKS = (
     Check(
         "disk-space",
@@ -309,22 +264,5 @@ CHECKS = (
         "memory is left, and nothing was ended for the lack of it",
         "When memory runs out pods are evicted, or the kernel ends what it likes.",
         _look_memory,
-    ),
-    Check(
-        "database",
-        Group.STORAGE,
-        "the database is sound and of this version",
-        "It holds all that this board was told and owes; without it pods of the cloud do not start offline.",
-        _look_database,
-        limit=120.0,
-        root=True,
-    ),
-    Check(
-        "database-aside",
-        Group.STORAGE,
-        "no damaged database was put aside",
-        "It says that the disk lost data once, and takes room.",
-        _look_aside,
-        root=True,
     ),
 )

@@ -241,6 +241,15 @@ def test_leftover_containers_are_told_by_their_instance(board: FakeBoard) -> Non
     assert "1 containers are of another EdgeCore (abc)" in look(case_of(board), "leftover-containers").verdict.text
 
 
+def test_a_podman_that_does_not_run_is_not_taken_for_a_missing_one(tmp_path: Path) -> None:
+    """Without root Podman may refuse even to say its version."""
+    programs = {"podman info": ""}
+    root = look(case_of(FakeBoard(tmp_path, programs=programs)), "podman").verdict
+    other = look(case_of(FakeBoard(tmp_path, programs=programs, is_root=False)), "podman").verdict
+    assert (root.outcome, "cannot be run" in root.text) == (Outcome.WRONG, True)
+    assert other.needs_root
+
+
 def test_a_podman_that_fails_is_wrong_and_not_unknown(board: FakeBoard) -> None:
     board.programs["podman --version"] = "podman version 4.3.1"
     found = look(case_of(board), "podman-storage")

@@ -10,7 +10,7 @@ import pytest
 from edgecore.certs.identity import NodeIdentity
 from edgecore.containers.engine_choice import Cgroups, MachineFacts
 from edgecore.doctor.board import Space, Speed
-from edgecore.doctor.checks import agent, broker, clock, cloud, config, containers, devices, identity, kernel, power, storage
+from edgecore.doctor.checks import agent, broker, clock, cloud, config, containers, database, devices, identity, kernel, power, storage
 from edgecore.doctor.checks.broker import Wanted
 from edgecore.doctor.checks.config import SecretFile
 from edgecore.doctor.checks.devices import Access, Radio
@@ -192,13 +192,13 @@ TABLE: list[tuple[str, Callable[[], Verdict], Outcome, str]] = [
     ("no memory", lambda: storage.judge_memory(machine(10), 0), WRONG, "10 MB of 1000 MB"),
     ("killed", lambda: storage.judge_memory(machine(), 3), WARNING, "3 processes"),
     ("memory", lambda: storage.judge_memory(machine(), 0), OK, "500 MB"),
-    ("no database yet", lambda: storage.judge_database(None, "", "/d"), OK, "first start"),
-    ("unreadable", lambda: storage.judge_database(None, "not a database", "/d"), WRONG, "not a database"),
-    ("damaged", lambda: storage.judge_database(Inspection(1, 3, flaw="page 4"), "", "/d"), WRONG, "page 4"),
-    ("of later", lambda: storage.judge_database(Inspection(1, KNOWN_SCHEMA + 1), "", "/d"), WRONG, "later Bramble"),
-    ("sound", lambda: storage.judge_database(Inspection(2048, 3, rows={"meta": 2}), "", "/d"), OK, "2 kB, 2 rows"),
-    ("put aside", lambda: storage.judge_aside("/d.corrupt", 2048), WARNING, "2 kB"),
-    ("nothing aside", lambda: storage.judge_aside("/d.corrupt", None), OK, "no damaged"),
+    ("no database yet", lambda: database.judge_database(None, "", "/d"), OK, "first start"),
+    ("unreadable", lambda: database.judge_database(None, "not a database", "/d"), WRONG, "not a database"),
+    ("damaged", lambda: database.judge_database(Inspection(1, 3, flaw="page 4"), "", "/d"), WRONG, "page 4"),
+    ("of later", lambda: database.judge_database(Inspection(1, KNOWN_SCHEMA + 1), "", "/d"), WRONG, "later Bramble"),
+    ("sound", lambda: database.judge_database(Inspection(2048, 3, rows={"meta": 2}), "", "/d"), OK, "2 kB, 2 rows"),
+    ("put aside", lambda: database.judge_aside("/d.corrupt", 2048), WARNING, "2 kB"),
+    ("nothing aside", lambda: database.judge_aside("/d.corrupt", None), OK, "no damaged"),
     (
         "no memory cgroup",
         lambda: kernel.judge_memory_cgroup(facts(controllers=("cpu",)), switched_on=False, fixable=True),
@@ -312,7 +312,7 @@ def test_a_judgement(judge: Callable[[], Verdict], outcome: Outcome, words: str)
 
 
 def test_every_judgement_is_in_the_table() -> None:
-    families = (agent, broker, clock, cloud, config, containers, devices, identity, kernel, power, storage)
+    families = (agent, broker, clock, cloud, config, containers, database, devices, identity, kernel, power, storage)
     judges = {name for family in families for name in vars(family) if name.startswith("judge_")}
     used = {name for _, judge, _, _ in TABLE for name in judge.__code__.co_names}
     assert judges <= used
