@@ -20,7 +20,7 @@ def judge_database(found: Inspection | None, trouble: str, path: str) -> Verdict
     if found.flaw:
         return wrong(
             f"{path} is damaged: {found.flaw[:200]}",
-            "systemctl restart edgecore puts it aside and fetches all from the cloud again, but for what was owed to it; if the damage stays: "
+            "systemctl restart edgecore puts it aside and fetches all from the cloud again, but for what was owed; if it stays: "
             "stop EdgeCore, move the file away, start it. See sd-life",
         )
     if found.schema > KNOWN_SCHEMA:
