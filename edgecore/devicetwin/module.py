@@ -18,7 +18,7 @@ from edgecore.beehive.letters import Arrived, BusRestored, ConfigChanged, LinkCh
 from edgecore.beehive.mailbox import Mailbox
 from edgecore.beehive.module import Module
 from edgecore.beehive.switchboard import Switchboard
-from edgecore.devicetwin import orders, people, requests, rows
+from edgecore.devicetwin import documents, orders, people, requests, rows
 from edgecore.devicetwin.forms import Forms
 from edgecore.devicetwin.models import Model, models_of, profile_in
 from edgecore.devicetwin.shadow import Shadow
@@ -71,6 +71,7 @@ class DeviceTwin(Module):
         self._now_ms = now_ms or (lambda: time.time_ns() // 1_000_000)
         self._shadows: dict[str, Shadow] = {}
         self._models: dict[str, Model] = {}
+        self._told_profiles = ""
         self._mailbox: Mailbox | None = None
         self._unplaced: deque[tuple[str, Any]] = deque()
         self._place_again_at: float | None = None
@@ -106,7 +107,7 @@ class DeviceTwin(Module):
     def _round(self, letters: list[Any]) -> None:
         if any(isinstance(letter, ConfigChanged) for letter in letters):
             self._read_models()
-        turn = Turn(self._shadows, self._node, self._now_ms(), self._forms, self._models)
+        turn = Turn(self._shadows, self._node, self._now_ms(), self._forms, self._models, self._profiles)
         for letter in letters:
             self._gather(letter, turn)
         if turn.writes:
@@ -126,6 +127,9 @@ class DeviceTwin(Module):
                 requests.say_delta(shadow, turn)
             turn.restored.update(letter.retained)
             turn.is_restored = True
+            self._tell_profiles(turn, again=True)
+        elif isinstance(letter, ConfigChanged):
+            self._tell_profiles(turn)
         elif isinstance(letter, LinkChanged):
             self._ledger = letter.connected and letter.ledger
             if letter.connected and not letter.ledger:
@@ -168,7 +172,7 @@ class DeviceTwin(Module):
             self._shadows.pop(device, None)
             if found is not None:
                 self._shadows.update(rows.shadows([found], attributes, held))
-        turn = Turn(self._shadows, self._node, failed.now_ms, self._forms, self._models)
+        turn = Turn(self._shadows, self._node, failed.now_ms, self._forms, self._models, self._profiles)
         for letter in letters:
             if isinstance(letter, Arrived):
                 self._ask(letter, turn, requests.refuse_unsaved, people.refuse_unsaved)
@@ -201,10 +205,22 @@ class DeviceTwin(Module):
             self._unplaced.append((ModuleName.EVENTBUS, PublishAll(tuple(publishes))))
 
     def _read_models(self) -> None:
-        """From the profiles that MetaManager keeps for mappers."""
+        self._models = models_of(self._profiles().values())
+
+    def _profiles(self) -> dict[str, str]:
+        """By namespace, what MetaManager keeps for mappers. Read each time: it may be large, and is asked for seldom."""
         name = profile.configmap_of(self._node)
         kept = self._database.read(lambda tx: metadata.load_named(tx, ResourceType.CONFIGMAP, name))
-        self._models = models_of(profile_in(row.value, profile.FILE) for row in kept)
+        found = {row.key.partition("/")[0]: profile_in(row.value, profile.FILE) for row in kept}
+        return {namespace: text for namespace, text in found.items() if text}
+
+    def _tell_profiles(self, turn: Turn, *, again: bool = False) -> None:
+        """To mappers that have their devices from us (P6.16): when they change, and when a broker may have lost what was said."""
+        found = self._profiles()
+        digest = profile.digest_of(found)
+        if again or digest != self._told_profiles:
+            self._told_profiles = digest
+            turn.say(topics.profile_updated(self._node), documents.profiles("", found, turn.now_ms))
 
     def _place_all(self) -> bool:
         """Hand over what is owed to other modules, in order. False: one of them has no room now."""

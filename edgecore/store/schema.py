@@ -91,4 +91,6 @@ _SECOND = (
 
 _THIRD = ("CREATE TABLE retained (prefix TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID",)
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)
+_FAULTS = ("ALTER TABLE device ADD COLUMN faults TEXT NOT NULL DEFAULT ''",)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FAULTS)
