@@ -61,6 +61,11 @@ class Reports:
             return 0.0
         return min((at + self.refresh for _, at in self._reported.values()), default=NEVER)
 
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The properties about which an answer is awaited."""
+        return tuple(self._sent)
+
     def sent(self, names: Iterable[str], *, event_id: str, now: float) -> None:
         """What ``due`` gave was published."""
         self._sent = {name: self._held[name][0] for name in names}

@@ -14,6 +14,7 @@ import pytest
 from mappers.sdk import twin
 from mappers.sdk.conversation import Pace
 from mappers.sdk.mapper import GONE_SECONDS, Mapper
+from mappers.sdk.profilefile import ProfileFile
 from tests.fakes.driver import FakeBroker, FakeDevice, FakeFamily
 from tests.unit.mappers.made import encoded, profile
 from tests.unit.mappers.test_worker import eventually
@@ -28,7 +29,7 @@ class Bench:
         self.family = FakeFamily()
         self.broker = FakeBroker()
         self.now = 0.0
-        self.mapper = Mapper(self.family, self.broker, self.path, Pace(poll=0.02), clock=lambda: self.now)
+        self.mapper = Mapper(self.family, self.broker, ProfileFile(self.path), Pace(poll=0.02), clock=lambda: self.now)
 
     def write(self, *names: str, port: int = 5020) -> None:
         body = profile()
@@ -144,7 +145,7 @@ def test_one_bad_device_is_named_once_and_never_stops_the_others(bench: Bench, c
     body["protocols"].append({"name": "p-x", "protocol": "modbus-tcp", "protocol_config": {}})
     bench.put(encoded(body))
     bench.put(encoded(body | {"more": 1}))
-    assert bench.served() == {"thermometer"}
+    assert set(bench.family.devices) == {"thermometer"}
     assert caplog.text.count("deviceProfile.json: protocols[1].protocol_config.ip: is missing: x is not served") == 1
 
 
