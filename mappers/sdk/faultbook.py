@@ -17,7 +17,7 @@ REFUSALS = 2
 GOOD_READS = 2
 """Reads in a row that succeed after which a property that was at fault is well again."""
 
-PAUSE_SECONDS, PAUSE_LIMIT = 1.0, 60.0
+PAUSE_SECONDS, PAUSE_LIMIT = 0.25, 60.0
 """Between two tellings of changed faults: the first, and the longest while they go on changing."""
 
 QUIET_SECONDS = 120.0
@@ -113,7 +113,9 @@ class Telling:
 
     def was_told(self, now: float) -> None:
         """With whatever they are now."""
-        if _gist(self.faults) != self._told:
+        if self._told is None:
+            self._told = _gist(self.faults)
+        elif _gist(self.faults) != self._told:
             if now - self._told_at > QUIET_SECONDS:
                 self._pause.reset()
             self._told, self._told_at = _gist(self.faults), now

@@ -108,7 +108,7 @@ class Mapper:
             if contents == self._contents:
                 return
             self._contents = contents
-            self._follow([profile.parse(content) for content in contents.values()])
+            self.follow([profile.parse(content) for content in contents.values()])
             self._complaint = ""
         except ProfileError as fault:
             self._complain(f"{fault}; what was read before still holds")
@@ -147,7 +147,7 @@ class Mapper:
             self._complain(self._source.awaited, level=logging.INFO)
         elif now - self._gone_since >= GONE_SECONDS:
             logger.info("%s", self._source.gone)
-            self._follow([])
+            self.follow([])
             self._contents = {}
 
     def _complain(self, complaint: str, *, level: int = logging.WARNING) -> None:
@@ -155,7 +155,8 @@ class Mapper:
             logger.log(level, "%s", complaint)
         self._complaint = complaint
 
-    def _follow(self, read: Sequence[profile.Profile]) -> None:
+    def follow(self, read: Sequence[profile.Profile]) -> None:
+        """These are the devices from now on; of two of one name the first. For ``look`` and for tests."""
         found = [device for part in reversed(read) for device in (*part.broken, *part.devices)]
         wanted = {device.id: device for device in found if self._family.serves(device.protocol)}
         broken = {id(device) for part in read for device in part.broken}

@@ -340,3 +340,18 @@ def test_garbage_does_not_stop_the_module(board: Board, letter: object) -> None:
     board.report("1")
     board.hear_result("1")
     assert [kept.restarts for kept in board.keeper.report()] == [0]
+
+
+def test_what_is_wrong_with_a_device_outlives_a_restart_and_goes_up_with_its_state(tmp_path: Path) -> None:
+    first = Board(tmp_path)
+    first.add()
+    faults = [{"property": "t", "code": "DescriptionError", "reason": "register: is missing"}]
+    first.tell(Arrived(topics.state_update("d1"), json.dumps({"state": "online", "faults": faults}).encode()))
+    first.hear(lambda topic, _: topic == topics.state_update_result("d1"))
+    assert json.loads(first.owed()["state/d1"]["content"])["device"]["faults"] == faults
+    first.stop()
+    second = Board(tmp_path)
+    second.tell(Arrived(topics.state_update("d1"), b'{"state": "offline"}'))
+    said = second.hear(lambda topic, _: topic == topics.state_update_result("d1"))
+    second.stop()
+    assert said["device"]["faults"] == faults

@@ -27,6 +27,7 @@ from edgecore.store.database import Database
 from edgecore.store.metadata import MetaRow
 from edgecore.store.transaction import Transaction
 from edgecore.store.twins import DeviceRow, TwinRow
+from viaduct.faults import Fault, kept
 from viaduct.tunnel import End, Frame
 
 SECRET = """{"metadata": {"name": "s", "namespace": "default", "annotations":
@@ -167,3 +168,23 @@ def test_the_socket_of_a_dead_process_is_replaced_and_that_of_a_live_one_is_not(
 def test_nobody_at_the_socket_means_that_edgecore_does_not_run(tmp_path: Path) -> None:
     with pytest.raises(EdgeCoreError, match="EdgeCore does not run on this machine"):
         client.ask(str(tmp_path / "none.sock"), {"verb": "status"})
+
+
+def test_what_is_wrong_with_a_device_shows_beside_its_twins(world: World) -> None:
+    faults = [Fault("", "DeviceAway", "no answer"), Fault("level", "DescriptionError", "register: is missing")]
+    world.database.write_and_wait(lambda tx: twins.save_device(tx, DeviceRow("dial", state="offline", faults=kept(faults))))
+    found = world.ask(verb="describe", kind="devices", name="dial")
+    text = tables.device(found)
+    assert "State:          offline" in text and "level" in text
+    assert text.splitlines()[-2:] == [
+        "  (the device)      DeviceAway        no answer",
+        "  level             DescriptionError  register: is missing",
+    ]
+    listed = tables.listing("devices", world.ask(verb="get", kind="devices"), now=0.0, all_namespaces=False)
+    assert listed.splitlines()[1].endswith("DeviceAway: no answer (and 1 more)")
+
+
+def test_a_device_without_trouble_says_so_and_one_that_is_not_there_is_named(world: World) -> None:
+    assert tables.device(world.ask(verb="describe", kind="devices", name="dial")).endswith("Problems:       none")
+    with pytest.raises(EdgeCoreError, match="device x is not known on this node"):
+        world.ask(verb="describe", kind="devices", name="x")
