@@ -1,4 +1,4 @@
-"""Mappers that others wrote for KubeEdge's MQTT contract, in a shell and in JavaScript, run at our EventBus as they are (contract 6, 11)."""
+"""Mappers that others wrote for KubeEdge's MQTT contract, in a shell and in JavaScript, run at ours as they are (contract 6, 11)."""
 
 from __future__ import annotations
 
