@@ -190,6 +190,8 @@ def _write_all(directory: Path, volume: Files) -> None:
         with os.fdopen(descriptor, "wb") as out:
             out.write(file.data)
             mode = file.mode & 0o777
+            if file.owner is not None:
+                os.fchown(descriptor, file.owner, -1)
             if volume.group is not None:
                 os.fchown(descriptor, -1, volume.group)
                 mode |= (mode & 0o400) >> 3
