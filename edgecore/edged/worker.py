@@ -54,6 +54,7 @@ class PodWorker:
         self._ended_at = restarts.Ends()
         self._started = 0.0
         self._since: float | None = None
+        self._expiring = False
         self._told: dict[str, Any] = {}
         self._status: dict[str, Any] = {}
         self._served_as: dict[str, Any] | None = None
@@ -112,7 +113,7 @@ class PodWorker:
             plan = self._last_plan
             going, status = True, status or {}
         else:
-            going = plan.deleting or bool(self._eviction)
+            going = plan.deleting or bool(self._eviction) or self._expiring
         if plan is None or status is None:
             return Presence(None, pids)
         return Presence(resident_of(plan.document, status, going=going), pids)
@@ -280,6 +281,8 @@ class PodWorker:
         if plan.status.get("reason") != deadlines.REASON:
             logger.info("pod %s/%s: %s", plan.namespace, plan.name, deadlines.MESSAGE)
             self._shop.events.about_pod(plan, deadlines.REASON, deadlines.MESSAGE)
+        self._expiring = True
+        self._shop.told()
         self._stopper.stop_all(plan, [c for c in observed if c.state is State.RUNNING], plan.grace)
         self._shop.pulls.forget_asker(self.uid)
         self._tell(plan, Sight(current(self._observe(), plan.status), verdict=_TOO_LONG))

@@ -32,6 +32,7 @@ LIMIT = 100
 class Bench:
     """``now``: the steady clock; ``wall``: the other one, which may be set."""
 
+    memory: Path
     meta: FakeMeta
     runtime: FakeRuntime
     shop: Workshop
@@ -89,7 +90,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         clock=lambda: wall[0],
         steady=lambda: now[0],
     )
-    made = Bench(meta, runtime, shop, now, wall, pod(activeDeadlineSeconds=LIMIT))
+    made = Bench(tmp_path / "memory", meta, runtime, shop, now, wall, pod(activeDeadlineSeconds=LIMIT))
     made.start()
     yield made
     made.stop()
@@ -139,7 +140,7 @@ def test_a_clock_that_is_set_neither_ends_a_pod_nor_keeps_it(bench: Bench, years
 def test_after_a_reboot_the_wall_clock_is_asked_once(bench: Bench, off: float, left: float) -> None:
     bench.runs()
     bench.stop()
-    (bench.shop.files._memory / "0d2c7a4e-1" / "since").unlink()  # type: ignore[operator]
+    (bench.memory / "pods" / "0d2c7a4e-1" / "since").unlink()
     bench.now[0] = 20.0
     bench.wall[0] += off
     bench.start()
@@ -187,6 +188,21 @@ def test_a_deadline_that_is_set_later_counts_from_the_start(bench: Bench) -> Non
     bench.document["spec"]["activeDeadlineSeconds"] = LIMIT
     bench.worker.want(read_pod(bench.document))
     assert bench.fails()["reason"] == "DeadlineExceeded"
+
+
+def test_no_more_traffic_comes_to_it_while_its_containers_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ready() -> bool:
+        resident = bench.worker.presence().resident
+        return resident is not None and resident.ready
+
+    bench.runs()
+    bench.meta.wait_for(ready)
+    meanwhile: list[bool] = []
+    stop = bench.runtime.stop
+    monkeypatch.setattr(bench.runtime, "stop", lambda *which: (meanwhile.append(ready()), stop(*which))[1])
+    bench.pass_time(LIMIT)
+    bench.fails()
+    assert meanwhile == [False]
 
 
 def test_it_is_deleted_as_any_other(bench: Bench) -> None:
