@@ -61,6 +61,7 @@ class ContainerMaker:
         self._failures: dict[str, int] = {}
         self._fetcher = ImageFetcher(shop, wake)
         self._tokens = PodTokens(shop)
+        self._refresh_at = 0.0
         self._told = ""
         self.sandbox = ""
         self.address = ""
@@ -69,12 +70,14 @@ class ContainerMaker:
 
     @property
     def look_at(self) -> list[float]:
-        """When a pull that takes long is to be told again, or a token gets old (monotonic)."""
-        return [*self._fetcher.look_at, *self._tokens.look_at]
+        """When a pull that takes long is to be told again, a token gets old, or volumes are worth another try (monotonic)."""
+        refresh = [self._refresh_at] if self._refresh_at > time.monotonic() else []
+        return [*self._fetcher.look_at, *self._tokens.look_at, *refresh]
 
     def forget_tries(self) -> None:
         """Something changed: everything is worth another try now."""
         self.retry_at.clear()
+        self._refresh_at = 0.0
         self._tokens.forget_failures()
 
     def forget_document(self, source: Source) -> bool:
@@ -90,7 +93,8 @@ class ContainerMaker:
         """Write what has changed; containers that run see it. A problem is no reason to disturb them."""
         if not plan.spec.get("volumes") or (self._places is not None and not self._tokens.due()):
             return
-        self.retry_at.pop("", None)
+        if self._refresh_at > time.monotonic():
+            return
         try:
             if self._places is None:
                 self._prepare(plan)
@@ -100,7 +104,7 @@ class ContainerMaker:
             level, self._told = (logging.DEBUG if str(exc) == self._told else logging.WARNING), str(exc)
             logger.log(level, "pod %s/%s: %s", plan.namespace, plan.name, exc)
             self._shop.events.about_pod(plan, "FailedMount", str(exc), warning=True)
-            self.retry_at[""] = time.monotonic() + RETRY
+            self._refresh_at = time.monotonic() + RETRY
 
     def make_sandbox(self, plan: PodPlan) -> None:
         spec = sandbox_spec(plan, self._shop.rules())

@@ -137,3 +137,22 @@ def test_a_volume_that_cannot_be_filled_is_tried_again_now_and_then_not_without_
     assert 1 <= looks_in(1.0) <= 6
     stage.meta.objects[key] = {"data": {"a": "2"}}
     stage.wait(lambda: looks_in(0.5) == 0)
+
+
+def test_a_token_that_was_lost_wakes_a_running_pod_now_and_then_not_without_end(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maker, "RETRY", 0.2)
+    monkeypatch.setattr(tokens, "_NEEDED_PAUSES", (0.3, 0.3))
+    stage.meta.tokens["robot", "vault"] = "T1"
+    stage.apply(with_token(OWN))
+    stage.wait_phase("web-0", "Running")
+    stage.stop()
+    del stage.meta.tokens["robot", "vault"]
+    stage.start()
+    stage.wait(lambda: "FailedMount" in stage.meta.reasons("web-0"))
+    looks: list[str] = []
+    containers = stage.runtime.containers
+    monkeypatch.setattr(stage.runtime, "containers", lambda uid="": (looks.append(uid), containers(uid))[1])
+    time.sleep(1.0)
+    assert 1 <= looks.count("0d2c7a4e-1") <= 8
+    assert shown(stage, "own") == {"token": "T1"}
+    assert len(stage.running("web")) == 1
