@@ -70,9 +70,8 @@ class ContainerMaker:
 
     @property
     def look_at(self) -> list[float]:
-        """When a pull that takes long is to be told again, a token gets old, or volumes are worth another try (monotonic)."""
-        refresh = [self._refresh_at] if self._refresh_at > time.monotonic() else []
-        return [*self._fetcher.look_at, *self._tokens.look_at, *refresh]
+        """When a pull that takes long is to be told again, a token gets old, or volumes are worth another try (monotonic); may be past."""
+        return [*self._fetcher.look_at, *([self._refresh_at] if self._refresh_at else self._tokens.look_at)]
 
     def forget_tries(self) -> None:
         """Something changed: everything is worth another try now."""
@@ -91,9 +90,10 @@ class ContainerMaker:
 
     def refresh_volumes(self, plan: PodPlan) -> None:
         """Write what has changed; containers that run see it. A problem is no reason to disturb them."""
-        if not plan.spec.get("volumes") or (self._places is not None and not self._tokens.due()):
+        if not plan.spec.get("volumes") or self._refresh_at > time.monotonic():
             return
-        if self._refresh_at > time.monotonic():
+        self._refresh_at = 0.0
+        if self._places is not None and not self._tokens.due():
             return
         try:
             if self._places is None:

@@ -359,6 +359,7 @@ class PodWorker:
             self._told = self._status = status
 
     def _pause(self, plan: PodPlan, decision: Decision) -> float | None:
-        times = [at - time.monotonic() for at in (*self._maker.retry_at.values(), *self._maker.look_at)]
+        look_at = [] if plan.over else self._maker.look_at
+        times = [at - time.monotonic() for at in (*self._maker.retry_at.values(), *look_at)]
         times += [at - self._shop.steady() for at in (decision.wake_at, self._expires_at(plan)) if at is not None]
         return max(0.05, min(times)) if times else None

@@ -116,6 +116,18 @@ def test_the_file_is_in_memory_for_the_pods_user_alone(stage: Stage) -> None:
     assert memory is None or place(stage, "own").is_relative_to(memory.parent)
 
 
+def test_a_token_that_gets_old_while_its_worker_is_busy_is_not_slept_over(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was fresh when the worker looked at the volumes, and was not any more when it asked itself how long to sleep."""
+    monkeypatch.setattr(tokens, "_LEAST", 0.2)
+    stage.meta.tokens["robot", "vault"], stage.meta.fresh = "T1", 0.2
+    report = stage.meta.report_pod_status
+    monkeypatch.setattr(stage.meta, "report_pod_status", lambda *what: (report(*what), time.sleep(0.5)))
+    stage.apply(with_token(OWN))
+    stage.wait_phase("web-0", "Running")
+    stage.meta.tokens["robot", "vault"] = "T2"
+    stage.wait(lambda: shown(stage, "own") == {"token": "T2"})
+
+
 def test_a_volume_that_cannot_be_filled_is_tried_again_now_and_then_not_without_end(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maker, "RETRY", 0.2)
     key = ("default", "configmap", "conf")
