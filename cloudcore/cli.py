@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import logging
 import os
-import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
@@ -23,7 +22,7 @@ from cloudcore.pki.nodecommands import add_node_parser
 from cloudcore.records.commands import add_records_parser
 from componentconfig.flags import add_config_flags, answer
 from supervision import logs
-from supervision.eventloop import signs_of_life
+from supervision.eventloop import run_until_asked, signs_of_life
 from supervision.loops import new_event_loop
 from supervision.notify import ServiceManager, service_manager
 from viaduct import __version__
@@ -106,25 +105,15 @@ async def _supervised(config: CloudCoreConfig, manager: ServiceManager) -> int:
 
 
 async def _serve(config: CloudCoreConfig, manager: ServiceManager) -> int:
-    """Run until SIGINT or SIGTERM, also while the start still waits for the API."""
-    loop = asyncio.get_running_loop()
-    asked = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, asked.set)
-    stopping = loop.create_task(asked.wait())
-    starting = loop.create_task(app.start(config))
-    await asyncio.wait({stopping, starting}, return_when=asyncio.FIRST_COMPLETED)
-    if not starting.done():
-        starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)
-        return EXIT_OK
-    running = await starting
-    logger.info("CloudCore %s serves nodes", __version__)
-    manager.status("serves nodes")
-    await stopping
-    manager.stopping()
-    logger.info("stopping")
-    await running.stop()
+    def begun(_: app.Running) -> None:
+        logger.info("CloudCore %s serves nodes", __version__)
+        manager.status("serves nodes")
+
+    def asked() -> None:
+        manager.stopping()
+        logger.info("stopping")
+
+    await run_until_asked(app.start(config), begun=begun, asked=asked)
     return EXIT_OK
 
 
