@@ -95,3 +95,26 @@ def test_what_would_grow_beyond_the_caps_is_refused_before_it_has_grown() -> Non
 def test_a_content_that_holds_none_is_refused(content: Any) -> None:
     with pytest.raises(MalformedPayload):
         parse_content(content)
+
+
+@given(st.binary(max_size=200), st.integers(0, 200), st.integers(0, 255))
+def test_any_bytes_and_any_damage_are_read_or_refused(noise: bytes, place: int, value: int) -> None:
+    good = bytearray(pack([Series("d1", "t", "float", (1_581_066_000_000, 1_581_066_001_000), ("21.5", "on"))]))
+    good[place % len(good)] = value
+    for packed in (noise, bytes(good), good + noise):
+        try:
+            found = unpack(bytes(packed))
+        except MalformedPayload:
+            continue
+        assert all(len(one.times) == len(one.values) for one in found)
+
+
+_JUNK: tuple[Any, ...] = (None, 5, -1, 1.5, True, "", "x", [], {}, [[]], "a/b", 2**70, "x" * 5000)
+
+
+@given(st.sampled_from(_JUNK), st.integers(0, 4))
+def test_junk_in_any_place_is_read_or_refused_with_the_field(junk: Any, place: int) -> None:
+    try:
+        unpack(_packed([_with(place, junk)]))
+    except MalformedPayload as exc:
+        assert exc.field.startswith("samples")

