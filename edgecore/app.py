@@ -136,7 +136,7 @@ def build(config: EdgeCoreConfig) -> Agent:
     counts = HubCounts(time.monotonic())
     recorder = _recorder(config, switchboard, database)
     _keep_modules(config, node, keeper, switchboard, database, recorder, dialing, counts)
-    metrics = _metrics(config.metrics, lambda: render(_readings(switchboard, keeper, database, recorder, counts)))
+    metrics = _metrics(config.metrics, lambda: render(_readings(switchboard, keeper, database, counts, recorder)))
     return Agent(node, switchboard, keeper, database, lock, renewing, metrics)
 
 
@@ -154,7 +154,7 @@ def _metrics(config: MetricsConfig, text: Callable[[], str]) -> MetricsServer | 
 
 
 def _readings(
-    switchboard: Switchboard, keeper: Keeper, database: Database, recorder: Recorder | None, counts: HubCounts
+    switchboard: Switchboard, keeper: Keeper, database: Database, counts: HubCounts, recorder: Recorder | None = None
 ) -> Iterator[Family]:
     yield from counts.families(time.monotonic())
     yield from store_readings.families(database)
