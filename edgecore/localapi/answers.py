@@ -31,8 +31,9 @@ from viaduct.vocabulary import ModuleName, ResourceType
 
 KINDS = ("pods", "configmaps", "secrets", "services", "devices", "nodes")
 MOST_NAME = 253
-MOST_SAMPLES = 1_000_000
-_USUAL_SAMPLES = 10_000
+MOST_SAMPLES = 20_000
+"""In one answer, which is in memory whole; who wants more asks for what is older."""
+
 _LATEST = 2**53
 _GRACE = 30
 _TWIN_LIMIT = 10.0
@@ -184,7 +185,7 @@ class Answers:
         """Samples as [epoch ms, value], oldest first; ``more``: there are older ones beyond ``limit``."""
         device, name = _text(question, "device", needed=True), _text(question, "property", needed=True)
         since, until = _whole(question, "since_ms", 0, _LATEST), _whole(question, "until_ms", _LATEST, _LATEST)
-        limit = _whole(question, "limit", _USUAL_SAMPLES, MOST_SAMPLES)
+        limit = _whole(question, "limit", MOST_SAMPLES, MOST_SAMPLES)
         if self._settings.recorder is None:
             raise NotFound("samples are not kept on this node (database.history.enable, modules.devicetwin.enable)")
         samples = self._settings.recorder.read(device, name, since, until, limit + 1)

@@ -19,6 +19,7 @@ from edgecore.localapi import client, flags, tables
 from viaduct.streamrequest import StreamRequest, Verb
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+_PAGE = 10_000
 _KINDS = {
     **dict.fromkeys(("pods", "pod", "po"), "pods"),
     **dict.fromkeys(("configmaps", "configmap", "cm"), "configmaps"),
@@ -228,10 +229,8 @@ def _history(path: str, args: argparse.Namespace) -> int:
     if args.until is not None and args.until < since:
         print("edgecore: history: --until is before --since", file=sys.stderr)
         return EXIT_USAGE
-    question = {"verb": "history", "device": args.device, "property": args.property, "since_ms": since, "limit": args.limit}
-    said = client.ask(path, question if args.until is None else question | {"until_ms": args.until})
-    samples = [(moment, value) for moment, value in said["samples"]]
-    if said["more"]:
+    samples, more = _samples(path, args, since)
+    if more:
         print(f"edgecore: there are older samples too: these are the newest {args.limit} (--limit)", file=sys.stderr)
     if args.output == "json":
         _print_json([{"time": tables.stamp(moment), "value": value} for moment, value in samples])
@@ -242,6 +241,20 @@ def _history(path: str, args: argparse.Namespace) -> int:
     else:
         print(f"No samples of {args.device} {args.property} in this time.", file=sys.stderr)
     return EXIT_OK
+
+
+def _samples(path: str, args: argparse.Namespace, since: int) -> tuple[list[tuple[int, str]], bool]:
+    """The newest ``--limit`` of them, oldest first, and whether there are older ones: asked for a page at a time, newest first."""
+    found: list[tuple[int, str]] = []
+    question = {"verb": "history", "device": args.device, "property": args.property, "since_ms": since}
+    if args.until is not None:
+        question["until_ms"] = args.until
+    while True:
+        said = client.ask(path, question | {"limit": min(args.limit - len(found), _PAGE)})
+        found = [(moment, value) for moment, value in said["samples"]] + found
+        if not said["more"] or len(found) >= args.limit:
+            return found, said["more"]
+        question["until_ms"] = found[0][0] - 1
 
 
 def _first_container(path: str, args: argparse.Namespace) -> str:

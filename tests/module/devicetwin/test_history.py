@@ -24,7 +24,7 @@ from edgecore.store import metadata, outbox, twins
 from edgecore.store.database import Database
 from edgecore.store.metadata import MetaRow
 from edgecore.store.outbox import Rank
-from edgecore.store.recorder import Flash, Recorder
+from edgecore.store.recorder import Flash, Recorder, Sample
 from edgecore.store.transaction import Transaction
 from edgecore.store.twins import DeviceRow, TwinRow
 from viaduct import topics
@@ -178,3 +178,15 @@ def test_what_is_not_there_is_named(board: Board, capsys: pytest.CaptureFixture[
     assert _run(board, capsys, "level", "--since", "1m", "--until", "2m")[::2] == (2, "edgecore: history: --until is before --since\n")
     code = commands.run(["history", "ghost", "level", "--socket", board.socket])
     assert code == 1 and "device ghost is not known on this node" in capsys.readouterr().err
+
+
+def test_more_than_one_answer_holds_is_asked_for_in_pages(
+    board: Board, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "_PAGE", 7)
+    now = int(time.time() * 1000)
+    board.recorder.add([Sample("dial", "level", "int", now - 100_000 + n * 1000, str(n)) for n in range(50)], time.monotonic())
+    code, out, err = _run(board, capsys, "level", "-o", "json")
+    assert code == 0 and [each["value"] for each in json.loads(out)] == [str(n) for n in range(50)] and err == ""
+    code, out, err = _run(board, capsys, "level", "-o", "json", "--limit", "20")
+    assert [each["value"] for each in json.loads(out)] == [str(n) for n in range(30, 50)] and "there are older samples too" in err
