@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,7 @@ class Board:
         self.keeper.keep("twin", "twin", lambda: DeviceTwin(self.switchboard, self.database, node="edge1", recorder=self.recorder))
         self.keeper.keep("localapi", "local", lambda: LocalAPI(settings, self.switchboard, self.database))
         self.keeper.start()
+        wait_for("the local socket", lambda: os.path.exists(self.socket), within=LIMIT)
 
     def mark(self, **marks: dict[str, str]) -> None:
         row = MetaRow("default/configmap/device-profile-config-edge1", "configmap", _profile(**marks), "u", "1")
