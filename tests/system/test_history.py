@@ -15,7 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from demo.parts import Board, Site
-from demo.stage import BIN, run, wait_for
+from demo.stage import BIN, answers, run, wait_for
 from tests.system.mqtt import Client, actual
 from viaduct import topics
 
@@ -53,6 +53,7 @@ def gauge(site: Site, board: Board) -> Iterator[str]:
     board.config.write_text(usual.replace("database:\n", "database:\n  history: {commitInterval: 1, flashBudget: 1000}\n"))
     board.start()
     site.wait("the node Ready", board.ready, within=60)
+    wait_for("its broker", lambda: answers(board.mqtt), within=30)
     site.kubectl("apply", "-f", "-", stdin=DEVICE.replace("NODE", board.node))
     with Client(board.mqtt, topics.twin_get_result("gauge")) as client:
 
@@ -121,6 +122,7 @@ def test_samples_of_an_outage_are_read_offline_survive_a_kill_and_reach_the_clou
     time.sleep(2.5)  # the last commit, which no one can see from outside
     board.kill()
     board.start()
+    wait_for("its command line", lambda: run(BIN / "edgecore", "status", "--config", board.config), within=30)
     wait_for("them on the board that was killed", lambda: "119.5" in _on_board(board, "level").values(), within=30)
     held = _on_board(board, "level")
     assert {f"{each}.5" for each in range(100, 120)} <= set(held.values())
