@@ -35,6 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _join(arguments)
     if arguments[:1] and arguments[0] in LOCAL_COMMANDS:
         return _ask(arguments)
+    if arguments[:1] == ["doctor"]:
+        return _examine(arguments)
+    if arguments[:1] == ["diag"]:
+        return _pack(arguments)
     args = _parser().parse_args(arguments)
     text = answer(args, EdgeCoreConfig, __version__)
     if text is not None:
@@ -59,6 +63,20 @@ def _ask(arguments: Sequence[str]) -> int:
     return run(arguments)
 
 
+def _examine(arguments: Sequence[str]) -> int:
+    """Loaded only here: the agent has no use for it."""
+    from edgecore.doctor.commands import run
+
+    return run(arguments)
+
+
+def _pack(arguments: Sequence[str]) -> int:
+    """Loaded only here, as ``doctor``."""
+    from edgecore.diag.commands import run
+
+    return run(arguments)
+
+
 def _join(arguments: Sequence[str]) -> int:
     """Loaded only here: the agent has no use for it."""
     from edgecore.certs.commands import add_join_parser, run_join
@@ -73,7 +91,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="edgecore",
         description="The agent on an edge board: pods, devices and one durable link to the cloud.",
         epilog="edgecore join --help tells how this board becomes a node; with the agent running, edgecore "
-        f"{'|'.join(LOCAL_COMMANDS)} --help tell how to ask it, also without the cloud.",
+        f"{'|'.join(LOCAL_COMMANDS)} --help tell how to ask it, also without the cloud. "
+        "edgecore doctor says what is wrong with this board, edgecore diag packs what others need to find a fault.",
     )
     add_config_flags(parser, DEFAULT_FILE)
     parser.add_argument("--log-level", choices=logs.LEVELS, default="info", help="how much to say on stderr (default info)")

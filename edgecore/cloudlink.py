@@ -30,6 +30,9 @@ _READ_SIZE = 16 * 1024
 _USER_TIMEOUT_MS = 20_000
 _SIOCOUTQ = 0x5411
 _MAX_ANSWER = 400
+_REFUSAL_S = 0.7
+"""With TLS 1.3 a server says only after the handshake that it does not take the client's certificate."""
+
 _MOST_REASON = 120
 """Bytes in a close frame."""
 _REFUSALS: Mapping[int, type[LinkError]] = {401: NodeOutOfDate, 403: LinkRefused}
@@ -159,6 +162,30 @@ def connect(
     channel.write_timeout = timeouts.write
     channel.silence_limit = timeouts.read
     return CloudLink(client, channel, dict(client.getheaders() or {}))
+
+
+def greet(host: str, port: int, identity: Identity, timeouts: Timeouts | None = None, *, now: Callable[[], float] = time.time) -> str:
+    """Mutual TLS with the hub and no word more, so that a session which this node has is not replaced. The version of TLS.
+
+    Raises:
+        LinkError: with what failed and what may help.
+    """
+    timeouts = timeouts or Timeouts()
+    where = f"{host}:{port}"
+    context = _context(identity)
+    tcp = _reach(host, port, where, timeouts)
+    with tcp, _shake_hands(tcp, context, host, where) as tls:
+        _check(tls, host, where, now())
+        tls.settimeout(_REFUSAL_S)
+        try:
+            ended = tls.recv(1) == b""
+        except TimeoutError:
+            return tls.version() or ""
+        except OSError as exc:
+            raise LinkError(f"{where} refused this node's certificate: {_said(exc)}") from exc
+        if ended:
+            raise LinkError(f"{where} ended the connection after the handshake")
+        return tls.version() or ""
 
 
 def _context(identity: Identity) -> ssl.SSLContext:

@@ -11,6 +11,7 @@ from pathlib import Path
 from edgecore.errors import EdgeCoreError
 
 SWITCH = "CHECK_EDGECORE_ENVIRONMENT"
+_LOCK_NAME = "edgecore.lock"
 _RIVALS = frozenset({"kubelet", "kube-proxy"})
 
 
@@ -30,12 +31,30 @@ def check(environment: Mapping[str, str] | None = None, proc: Path = Path("/proc
         )
 
 
+def holder(directory: Path, proc: Path = Path("/proc")) -> int:
+    """The process that holds the InstanceLock over ``directory``, 0 where none does. Only looks: to try the lock would, for that moment,
+    keep an EdgeCore from starting."""
+    path = directory / _LOCK_NAME
+    try:
+        written = path.read_text(errors="replace").strip()
+        found = path.stat()
+        locks = [line.split() for line in (proc / "locks").read_text().splitlines()]
+    except OSError:
+        return 0
+    place = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    holders = [int(fields[4]) for fields in locks if len(fields) > 5 and fields[1] == "FLOCK" and fields[5] == place]
+    if any(holders):
+        return max(holders)
+    # Where files lie in layers (btrfs, overlay) the kernel's table names another device than a stat does.
+    return int(written) if written.isdecimal() and _has_open(proc / written, path) else 0
+
+
 class InstanceLock:
     """Held as long as EdgeCore runs; the kernel frees it when the process dies, however it dies."""
 
     def __init__(self, directory: Path) -> None:
         """Raises NotHere: another EdgeCore runs over ``directory``, or it cannot be written."""
-        path = directory / "edgecore.lock"
+        path = directory / _LOCK_NAME
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -54,6 +73,14 @@ class InstanceLock:
     def release(self) -> None:
         os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
+
+
+def _has_open(process: Path, path: Path) -> bool:
+    for handle in process.glob("fd/*"):
+        with contextlib.suppress(OSError):
+            if handle.readlink() == path.resolve():
+                return True
+    return False
 
 
 def _program(process: Path) -> str:

@@ -1,4 +1,4 @@
-"""Samples of device properties as the board keeps them and as they travel (P5.11): zlib over JSON, in base64 on the wire. Pure.
+"""Samples of device properties as the board keeps them and as they travel (P5.12): zlib over JSON, in base64 on the wire. Pure.
 
     [["thermometer", "temperature", "float", [1581066000000, 1000, 1000], ["21.5", "21.5", "21.6"]], …]
 

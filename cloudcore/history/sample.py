@@ -1,4 +1,4 @@
-"""Samples of devices as they came from a board (P5.11), and which make room for others. Pure."""
+"""Samples of devices as they came from a board (P5.12), and which make room for others. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps the samples that boards send (P5.11) and hands them to the sinks: acknowledged when the commit that took them has returned (D1).
+"""Keeps the samples that boards send (P5.12) and hands them to the sinks: acknowledged when the commit that took them has returned (D1).
 
 SQLite blocks the event loop while it writes, so a commit takes few batches, and is followed by a pause that grows with what it took:
 commits have at most a fifth of the loop's time, whatever the boards send (D8). Sinks have queues of their own and hold up nobody.

@@ -31,7 +31,7 @@ def enrol(cloud: Endpoint, token: JoinToken, node: str, files: IdentityFiles) ->
     """
     ca_der = enrolmentlink.fetch_ca(cloud, token.pin)
     ca_pem = keys.to_pem(ca_der)
-    signed = _signed_time(cloud, ca_der)
+    signed = signed_time(cloud, ca_der)
     candidate = keys.make_candidate(node)
     headers = {"Authorization": f"Bearer {token.bearer}", HEADER_NODE_NAME: node}
     der = enrolmentlink.request_certificate(cloud, ca_pem, candidate.request, headers, now=_now(signed, files))
@@ -73,12 +73,13 @@ def ask_time(cloud: Endpoint, files: IdentityFiles) -> int | None:
     Raises:
         IdentityError: the cloud cannot be reached, or the answer is not one of this CA to this question.
     """
-    signed = _signed_time(cloud, keys.to_der(read_file(files.ca)))
+    signed = signed_time(cloud, keys.to_der(read_file(files.ca)))
     _write_down(files, signed)
     return signed
 
 
-def _signed_time(cloud: Endpoint, ca_der: bytes) -> int | None:
+def signed_time(cloud: Endpoint, ca_der: bytes) -> int | None:
+    """The time as the CA (DER) signs it, written down nowhere. Raises: IdentityError as ``ask_time``."""
     nonce = base64.b64encode(secrets.token_bytes(32)).decode()
     answer = enrolmentlink.fetch_time(cloud, nonce)
     if answer is None:

@@ -82,6 +82,15 @@ def describe(certificate_pem: bytes, ca_pem: bytes) -> NodeIdentity:
     )
 
 
+def dates(certificate_pem: bytes) -> tuple[int, int]:
+    """From when until when a certificate is good (epoch seconds). Raises: IdentityError: not a certificate."""
+    try:
+        certificate = x509.load_pem_x509_certificate(certificate_pem)
+    except _BAD as exc:
+        raise IdentityError("expected a certificate in PEM") from exc
+    return _epoch(certificate, "not_valid_before"), _epoch(certificate, "not_valid_after")
+
+
 def sign(key_pem: bytes, message: bytes) -> bytes:
     """The proof that we have a key (SHA-256).
 

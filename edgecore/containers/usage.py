@@ -20,10 +20,10 @@ SAMPLE = 1.0
 def of_containers(streams: Streams, pause: float = SAMPLE) -> list[Use]:
     """Of each container that runs during the whole of ``pause`` seconds."""
     running = {c.id: c for c in streams.containers() if c.state is State.RUNNING}
-    first = _counters(streams, list(running))
+    first = _counters(streams)
     began = time.monotonic()
     time.sleep(pause)
-    second = _counters(streams, list(first))
+    second = _counters(streams)
     seconds = time.monotonic() - began
     return [
         Use(
@@ -53,10 +53,10 @@ class _Counters:
     memory: int
 
 
-def _counters(streams: Streams, containers: list[str]) -> dict[str, _Counters]:
+def _counters(streams: Streams) -> dict[str, _Counters]:
     return {
         str(entry.get("ContainerID")): _Counters(int(entry.get("CPUNano") or 0), int(entry.get("MemUsage") or 0))
-        for entry in streams.stats(containers)
+        for entry in streams.stats()
     }
 
 

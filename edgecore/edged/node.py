@@ -69,7 +69,11 @@ def short_of_memory(machine: Machine) -> bool:
 
 
 def short_of_disk(machine: Machine) -> bool:
-    return machine.readonly_disk or machine.disk_available * 20 < machine.disk
+    return machine.readonly_disk or nearly_full(machine.disk, machine.disk_available)
+
+
+def nearly_full(total: int, available: int) -> bool:
+    return available * 20 < total
 
 
 def go_architecture(machine: str) -> str:

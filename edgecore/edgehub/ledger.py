@@ -46,7 +46,7 @@ class Ledger:
         self._caps_at = 0.0
 
     def begin(self, *, ledger: bool = True) -> None:
-        """A connection began: everything is owed on it; to KubeEdge, in plain mode, no samples (P5.11)."""
+        """A connection began: everything is owed on it; to KubeEdge, in plain mode, no samples (P5.12)."""
         self._ranks = frozenset(rank for rank in Rank if ledger or rank is not Rank.SAMPLES)
         self._last = dict.fromkeys(Rank, 0)
         self._read_at = 0.0

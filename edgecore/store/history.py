@@ -152,7 +152,7 @@ def _packed(tx: Transaction, id_: int) -> bytes:
 
 
 def _message(id_: int, packed: bytes, samples: int, now_ms: int) -> OwedSegment:
-    """Its id is made anew each time: the cloud tells what it has by the samples themselves (P5.11)."""
+    """Its id is made anew each time: the cloud tells what it has by the samples themselves (P5.12)."""
     msg_id = str(uuid.uuid4())
     message = new_message(
         source=Source.TWIN,

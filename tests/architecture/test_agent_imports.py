@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 FORBIDDEN = (
     *("cryptography", "asyncio", "aiohttp", "jsonschema", "jwt", "concurrent", "multiprocessing", "unittest", "xml", "pdb", "difflib"),
     *("rich", "charset_normalizer", "chardet", "pip", "setuptools", "pkg_resources", "socks", "dns", "wsaccel", "playhouse"),
-    "prometheus_client",
+    *("prometheus_client", "edgecore.doctor", "edgecore.diag"),
 )
 EVERYTHING_ON = """
 import edgecore.app, edgecore.cli, edgecore.config, edgecore.certs.renewal, edgecore.certs.commands

@@ -80,7 +80,7 @@ class FakeStreams:
     def attach(self, container: str, **asked: Any) -> FakeRunning:
         return self._next(("attach", asked))
 
-    def stats(self, containers: list[str]) -> list[dict[str, Any]]:
+    def stats(self) -> list[dict[str, Any]]:
         return [{"ContainerID": "c1", "CPUNano": 5, "MemUsage": 4096}]
 
     def _next(self, asked: Any) -> FakeRunning:

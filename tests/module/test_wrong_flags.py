@@ -64,6 +64,24 @@ WRONG: dict[str, tuple[list[str], list[tuple[str, str | None, str]]]] = {
             ("--force=x", None, "--force"),
         ],
     ),
+    "edgecore doctor": (
+        ["doctor"],
+        [
+            *(("config", value, "no such check") for value in ("nosuch", "", LONG, NO_UTF8)),
+            ("--output", "yaml", "--output"),
+            *((f"{flag}=x", None, flag) for flag in ("--list", "--fix", "--verbose")),
+            *(("--config", value, "--config") for value in ("/nowhere/at/all", "/", LONG)),
+        ],
+    ),
+    "edgecore diag": (
+        ["diag"],
+        [
+            *(("--output", value, "expected the name of a file") for value in ("/nowhere/at/all", "/")),
+            ("--output", LONG, "expected the name of a file"),
+            ("--log", "/nowhere/at/all", "/nowhere/at/all"),
+            *(("--config", value, "--config") for value in ("/nowhere/at/all", "/", LONG)),
+        ],
+    ),
     "cloudcore": ([], CONFIG),
     "cloudcore token create": (
         ["token", "create"],

@@ -64,6 +64,7 @@ claim "edgecore is ready when systemctl returns" active edgecore
 says_what_is_missing() { journalctl --no-pager -u edgecore | grep -q 'install the package podman'; }
 eventually "without Podman edgecore says what to install" 20 says_what_is_missing
 claim "the database is 0600" test "$(stat -c %a /var/lib/bramble/edgecore.db)" = 600
+claim "the doctor finds config, files and database well" edgecore doctor config secret-files database edgecore local-socket
 claim "a mapper starts" systemctl start bramble-mapper@modbus
 claim "a mapper is ready when systemctl returns" active bramble-mapper@modbus
 for protocol in serial i2c; do claim "the $protocol mapper starts, confined" systemctl start bramble-mapper@$protocol; done

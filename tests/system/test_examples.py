@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from demo.parts import Board, Site, quietly
+from demo.stage import Failed
 from demo.steps import EXAMPLES
 from tests.system.conftest import IMAGE
 
@@ -36,7 +37,17 @@ class Applied:
     def remove(self) -> None:
         for text in self._laid:
             quietly(lambda text=text: self.site.kubectl("delete", "--ignore-not-found", "--wait=false", "-f", "-", stdin=text))
-        self.wait("everything gone", lambda: not self.site.pods())
+        self.wait("everything gone", self._is_gone)
+
+    def _is_gone(self) -> bool:
+        """Raises Failed: what is still there, and how."""
+        left = [
+            {"name": pod["metadata"]["name"], "going": pod["metadata"].get("deletionTimestamp"), **pod["status"]}
+            for pod in self.site.pods()
+        ]
+        if left:
+            raise Failed(json.dumps(left))
+        return True
 
     def wait(self, what: str, claim: Callable[[], Any]) -> None:
         self.site.wait(what, lambda: claim() or None, within=WITHIN)

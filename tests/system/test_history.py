@@ -1,6 +1,6 @@
 """Samples on the whole road: a mapper, Mosquitto, the ring, the command line without a cloud, the outbox, the file of the cloud.
 
-P5.11, P6.15; promises A4, D1, D3, D5, D7."""
+P5.12, P6.15; promises A4, D1, D3, D5, D7."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def test_the_refusal_that_we_make_is_the_recorded_one() -> None:
 
 
 def test_the_samples_of_the_recording_are_read() -> None:
-    """P5.11"""
+    """P5.12"""
     found = parse_content(FRAMES["samples"]["frame"]["content"])
     assert [(one.device, one.property, one.type, list(one.values)) for one in found] == [
         ("thermometer", "temperature", "float", ["21.5", "21.5", "21.6"]),

@@ -13,7 +13,7 @@ import pytest
 
 from edgecore.certs.clock import SignedClock, write_down
 from edgecore.certs.files import IdentityFiles
-from edgecore.cloudlink import CloudLink, Identity, Timeouts, connect
+from edgecore.cloudlink import CloudLink, Identity, Timeouts, connect, greet
 from edgecore.edgehub.dialing import Address, Dialing
 from edgecore.errors import CloudOutOfDate, IdentityError, LinkError, LinkRefused, NodeOutOfDate
 from tests.fakes.fakehub import FakeHub, Papers, make_papers, wait_until
@@ -288,6 +288,31 @@ def test_an_expired_certificate_of_ours_is_hinted_at(tmp_path: Path) -> None:
     try:
         with pytest.raises(LinkError, match="expired"):
             _dial(hub.port, _identity(papers))
+    finally:
+        hub.close()
+
+
+def test_a_greeting_proves_both_ends_and_opens_no_session(hub: FakeHub, papers: Papers) -> None:
+    assert greet("127.0.0.1", hub.port, _identity(papers), QUICK).startswith("TLSv1.")
+    assert hub.connections == 0
+
+
+def test_a_greeting_says_what_is_wrong(hub: FakeHub, papers: Papers, tmp_path: Path) -> None:
+    with pytest.raises(LinkError, match="its CA is not the one that this node joined"):
+        greet("127.0.0.1", hub.port, _identity(make_papers(tmp_path)), QUICK)
+    with pytest.raises(CloudOutOfDate, match="is this node's clock right"):
+        greet("127.0.0.1", hub.port, _identity(papers), QUICK, now=lambda: 0.0)
+
+
+def test_a_node_that_the_hub_does_not_take_is_told_after_the_handshake(tmp_path: Path) -> None:
+    """With TLS 1.3 the client's handshake is over before the server has looked at the client's certificate."""
+    (tmp_path / "expired").mkdir()
+    papers = make_papers(tmp_path)
+    expired = make_papers(tmp_path / "expired", node_days=(-9, -1), authority=papers)
+    hub = FakeHub(papers)
+    try:
+        with pytest.raises(LinkError, match=r"refused this node's certificate|ended the connection"):
+            greet("127.0.0.1", hub.port, _identity(expired), QUICK)
     finally:
         hub.close()
 

@@ -1,4 +1,4 @@
-"""Samples on their way up: after everything else, in ledger mode only, again until they are answered (P4.8, P5.11; D3, D7)."""
+"""Samples on their way up: after everything else, in ledger mode only, again until they are answered (P4.8, P5.12; D3, D7)."""
 
 from __future__ import annotations
 

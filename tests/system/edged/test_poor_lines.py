@@ -90,8 +90,10 @@ def test_a_slow_pull_shows_how_far_it_is_and_delays_nobody_else(board: Board, li
     board.meta.wait_for(lambda: image in board.pulls.read() and board.pulls.read()[image].current > 0, 30)
     board.apply(board.pod("brisk"))
     board.running("brisk")
+    # Of the layers that have begun.
+    board.meta.wait_for(lambda: board.pulls.read()[image].total > 3 * MB, 20)
     shown = board.pulls.read()[image]
-    assert shown.current < shown.total <= 4.04 * MB  # of the layers that have begun
+    assert shown.current < shown.total <= 4.04 * MB
     assert shown.text.startswith("Pulling ") and shown.text.endswith(" % of 4.0 MB")
     assert waiting(board, "slow") == {"reason": "ContainerCreating"}
     line.proxy.weather()

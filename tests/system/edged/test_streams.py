@@ -213,7 +213,7 @@ def test_what_pods_use_is_told_by_pod_and_container(board: Board, ask: Ask) -> N
     assert pod["podRef"] == {"name": "busy", "namespace": "default", "uid": busy["metadata"]["uid"]}
     cpu = {each["name"]: each["cpu"]["usageNanoCores"] for each in pod["containers"]}
     assert cpu["main"] > cpu["idle"]
-    assert pod["cpu"]["usageNanoCores"] == sum(cpu.values()) > 0
+    assert abs(pod["cpu"]["usageNanoCores"] - sum(cpu.values())) <= len(cpu)  # each is rounded
     assert said["node"]["cpu"]["usageNanoCores"] >= cpu["main"] * 0.5
     assert said["node"]["memory"]["workingSetBytes"] > 10_000_000
     board.delete("busy")

@@ -28,7 +28,8 @@ SECRET = '{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hidden"},
 @pytest.fixture(scope="module", autouse=True)
 def offline(site: Site, board: Board, talker: str, local: Local) -> Iterator[None]:
     """A device and a pod on the board, then no cloud."""
-    for text in (CONFIG, SECRET, pod("twice", board.node, TWICE), MODEL.replace("probe-model", "dial-model"), _device(board)):
+    objects = (CONFIG, SECRET, pod("twice", board.node, TWICE), MODEL.replace("probe-model", "dial-model"), _device(board))
+    for text in objects:
         site.kubectl("apply", "-f", "-", stdin=text)
     wait_for("the device at the edge", lambda: "dial" in local.say("get", "devices"), within=30)
     wait_for("its status stored", lambda: "2/2" in local.say("get", "pods"), within=30)
@@ -38,6 +39,9 @@ def offline(site: Site, board: Board, talker: str, local: Local) -> Iterator[Non
     yield
     site.start()
     site.wait("the node back", board.ready, within=60)
+    for text in objects:
+        site.kubectl("delete", "--wait=false", "-f", "-", stdin=text)
+    site.wait("the pod gone", lambda: "twice" not in {found["metadata"]["name"] for found in site.pods()}, within=60)
 
 
 def _device(board: Board) -> str:

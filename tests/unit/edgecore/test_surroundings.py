@@ -54,3 +54,22 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(NotHere, match="file/deep"):
         InstanceLock(tmp_path / "file" / "deep")
+
+
+def test_who_holds_the_lock_is_known_without_trying_it(tmp_path: Path) -> None:
+    assert surroundings.holder(tmp_path) == 0
+    lock = InstanceLock(tmp_path)
+    assert surroundings.holder(tmp_path) == os.getpid()
+    lock.release()
+    assert surroundings.holder(tmp_path) == 0
+
+
+def test_who_holds_the_lock_is_known_where_the_kernels_table_names_another_device(tmp_path: Path) -> None:
+    proc = tmp_path / "proc"
+    proc.mkdir()
+    (proc / "locks").write_text("1: FLOCK  ADVISORY  WRITE 7 00:99:1 0 EOF\n")
+    (proc / str(os.getpid())).symlink_to("/proc/self")
+    lock = InstanceLock(tmp_path / "data")
+    assert surroundings.holder(tmp_path / "data", proc) == os.getpid()
+    lock.release()
+    assert surroundings.holder(tmp_path / "data", proc) == 0

@@ -1,4 +1,4 @@
-"""The packed form of samples, which the board keeps and the cloud reads (P5.11)."""
+"""The packed form of samples, which the board keeps and the cloud reads (P5.12)."""
 
 from __future__ import annotations
 

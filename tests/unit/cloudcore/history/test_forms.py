@@ -1,4 +1,4 @@
-"""Samples in the words of InfluxDB, Prometheus, webhooks and MQTT (P5.11)."""
+"""Samples in the words of InfluxDB, Prometheus, webhooks and MQTT (P5.12)."""
 
 from __future__ import annotations
 

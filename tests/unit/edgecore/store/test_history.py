@@ -76,7 +76,7 @@ def test_what_is_not_written_yet_can_be_read_all_the_same(database: Database) ->
     assert made.read("d1", "other", 0, T0 * 2, 3) == [] and made.read("d2", "t", 0, T0 * 2, 3) == []
 
 
-@pytest.mark.parametrize(("megabytes_a_day", "commits"), [(10, 8), (1000, 59)])
+@pytest.mark.parametrize(("megabytes_a_day", "commits"), [(10, 14), (1000, 59)])
 def test_a_commit_that_cost_much_is_followed_by_a_longer_pause(tmp_path: Path, megabytes_a_day: int, commits: int) -> None:
     """10 properties at 1 Hz for an hour, a commit a minute at most."""
     database, made = Database(tmp_path / "other.db"), []
