@@ -78,5 +78,9 @@ class RecordsError(CloudCoreError):
     """The file of records cannot be used, or not now: what was to be kept is not."""
 
 
+class HistoryError(CloudCoreError):
+    """The file of samples cannot be used, or not now: what was to be kept is not."""
+
+
 class IdentityError(CloudCoreError):
     """A token, CSR or certificate that is not good."""
