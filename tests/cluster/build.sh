@@ -84,7 +84,8 @@ compile() {
   cp "$work"/tools/usr/bin/etcd "$work"/tools/usr/bin/etcdctl "$work/programs/"
 }
 
-found=$(find "$cache" -maxdepth 2 -path "$cache/$SUITE-*" -name kube-scheduler 2>/dev/null | sort -V | tail -n 1)
+mkdir -p "$cache"
+found=$(find "$cache" -maxdepth 2 -path "$cache/$SUITE-*" -name kube-scheduler | sort -V | tail -n 1)
 if [ -n "$found" ] && [ -z "${AGAIN:-}" ]; then dirname "$found"; exit 0; fi
 
 command -v dpkg-source >/dev/null || fail "dpkg-source is missing: apt-get install dpkg-dev"
