@@ -33,6 +33,7 @@ def site() -> Iterator[ClusterSite]:
         made.start()
         yield made
     finally:
+        made.stop()
         made.stage.stop()
         unmount_below(folder)
         if not os.environ.get("KEEP"):

@@ -34,6 +34,8 @@ class ControlPlane:
     boards: tuple[str, ...]
     port: int = field(default_factory=free_port)
     etcd_port: int = field(default_factory=free_port)
+    dials: str = "InternalDNS,InternalIP,Hostname"
+    """Which addresses of a Node the API server tries, as docs/operations.md has it."""
 
     def __post_init__(self) -> None:
         self.papers = Papers(self.stage.folder / "papers")
@@ -63,7 +65,7 @@ class ControlPlane:
         )
 
     def start_api(self, *more: str) -> Running:
-        """As kubeadm sets it up, with the boards' names before their addresses (docs/operations.md)."""
+        """As kubeadm sets it up, but for ``dials``."""
         papers = self.papers
         flags = {
             "etcd-servers": f"http://127.0.0.1:{self.etcd_port}",
@@ -79,7 +81,7 @@ class ControlPlane:
             "tls-private-key-file": str(papers.key("kube-apiserver")),
             "kubelet-client-certificate": str(papers.certificate("kubelet-client")),
             "kubelet-client-key": str(papers.key("kubelet-client")),
-            "kubelet-preferred-address-types": "InternalDNS,InternalIP,Hostname",
+            "kubelet-preferred-address-types": self.dials,
             "service-cluster-ip-range": SERVICE_RANGE,
             "service-account-issuer": "https://kubernetes.default.svc.cluster.local",
             "service-account-key-file": str(papers.key("accounts")),
@@ -94,6 +96,7 @@ class ControlPlane:
             "kube-controller-manager",
             f"--service-account-private-key-file={papers.key('accounts')}",
             f"--root-ca-file={papers.ca}",
+            "--use-service-account-credentials=true",
         )
         self._start_client("kube-scheduler")
 

@@ -62,11 +62,10 @@ class ClusterSite(SplitSite):
     def launch_api(self, *more: str) -> None:
         self.process = self.plane.start_api(*more)
 
-    def stop_api(self) -> None:
-        if self.process is not None:
-            self.process.stop()
-            self.stage.forget(self.process)
-            self.process = None
+    def stop(self) -> None:
+        """The API server by force: asked, it waits half a minute for those who watch."""
+        self.kill_api()
+        super().stop()
 
     @contextmanager
     def elsewhere(self) -> Iterator[None]:
@@ -77,7 +76,7 @@ class ClusterSite(SplitSite):
             self.wait("the API server ready", lambda: self.kubectl("get", "--raw", "/readyz") == "ok", within=120)
             yield
         finally:
-            self.stop_api()
+            self.kill_api()
             self.plane.port = usual
 
     def install_cloudcore(self) -> None:

@@ -241,7 +241,7 @@ def test_after_a_compaction_cloudcore_lists_again_and_misses_nothing(site: Clust
     pods.wait_ready("leaving")
     kept = pods.containers("steady")
     said = site.log().count("fell behind, listing again")
-    site.stop_api()
+    site.kill_api()
     with site.elsewhere():
         note("two")
         site.kubectl("delete", "pod", "leaving", "--grace-period=0", "--force")
@@ -264,6 +264,23 @@ def test_a_namespace_is_deleted_with_the_pods_in_it(site: ClusterSite, pods: Pod
     site.kubectl("delete", "namespace", "passing", "--wait=false")
     site.wait("the namespace gone", lambda: not site.kubectl("get", "namespace", "passing", "--ignore-not-found"), within=90)
     wait_for("the container gone", lambda: not pods.containers("inmate"), within=30)
+
+
+def test_while_cloudcore_is_away_a_namespace_with_devices_waits_for_it_to_be_deleted_and_others_do_not(site: ClusterSite) -> None:
+    """The namespace controller looks for devices in v1beta1, into which CloudCore has to convert."""
+    for name in ("waiting", "empty"):
+        site.kubectl("create", "namespace", name)
+    model = (EXAMPLES / "thermometer-model.yaml").read_text().replace("namespace: default", "namespace: waiting")
+    site.kubectl("apply", "-f", "-", stdin=model)
+    site.kill_cloud()
+    try:
+        site.kubectl("delete", "namespace", "waiting", "empty", "--wait=false")
+        site.wait("the empty one gone", lambda: not site.kubectl("get", "namespace", "empty", "--ignore-not-found"), within=60)
+        site.wait("its reason", lambda: "conversion webhook" in site.kubectl("get", "namespace", "waiting", "-o", "yaml"), within=60)
+    finally:
+        site.launch_cloud()
+        site.wait_started()
+    site.wait("the namespace gone", lambda: not site.kubectl("get", "namespace", "waiting", "--ignore-not-found"), within=90)
 
 
 def test_a_rolling_update_replaces_the_pods_and_a_rollback_brings_the_first_ones_again(site: ClusterSite, board: Board) -> None:
