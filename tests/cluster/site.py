@@ -24,7 +24,7 @@ modules:
   cloudHub:
     websocket: {{address: 127.0.0.1, port: {hub}}}
     https: {{address: 127.0.0.1, port: {https}}}
-  cloudStream: {{streamPort: {kubelet}, nodeDomain: {domain}}}
+  cloudStream: {{streamPort: {kubelet}, nodeDomain: {domain}, nodeAddress: '{node_address}'}}
 stateDir: {folder}/cloudcore
 """
 
@@ -38,6 +38,7 @@ class ClusterSite(SplitSite):
     plane: ControlPlane = field(init=False)
     admission: int = field(default_factory=free_port)
     kubelet: int = field(default_factory=free_port)
+    node_address: str = ""
 
     def __post_init__(self) -> None:
         self.plane = ControlPlane(Programs(self.programs), self.stage, self.boards, port=self.api)
@@ -60,7 +61,13 @@ class ClusterSite(SplitSite):
         self.launch_cloud()
 
     def launch_api(self, *more: str) -> None:
+        """``more``: flags beside the usual ones."""
         self.process = self.plane.start_api(*more)
+
+    def restart_api(self, *more: str) -> None:
+        self.kill_api()
+        self.launch_api(*more)
+        self.wait_started()
 
     def stop(self) -> None:
         """The API server by force: asked, it waits half a minute for those who watch."""
@@ -89,7 +96,8 @@ class ClusterSite(SplitSite):
     def launch_cloud(self) -> None:
         config = self.folder / "cloudcore.yaml"
         ports = {"hub": self.hub, "https": self.https, "metrics": self.metrics, "admission": self.admission, "kubelet": self.kubelet}
-        config.write_text(CLOUD_CONFIG.format(folder=self.folder, kubeconfig=self._cloudcores, domain=DOMAIN, **ports))
+        values = {"folder": self.folder, "kubeconfig": self._cloudcores, "domain": DOMAIN, "node_address": self.node_address, **ports}
+        config.write_text(CLOUD_CONFIG.format(**values))
         self.cloud = self.stage.start("cloudcore", BIN / "cloudcore", "--config", config)
 
     def wait_started(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -145,6 +144,18 @@ def test_a_pod_gets_the_token_of_its_account_where_the_api_server_mounts_it_as_a
     assert pods.read("account", "/var/run/secrets/kubernetes.io/serviceaccount/namespace") == "default"
 
 
+def test_the_token_that_newer_api_servers_project_into_each_pod_is_left_out_and_the_pod_runs(site: ClusterSite, pods: Pods) -> None:
+    site.restart_api("--feature-gates=BoundServiceAccountTokenVolume=true")
+    try:
+        pods.apply("projected")
+        volumes = pods.wait_ready("projected")["spec"]["volumes"]
+        assert [volume["name"].startswith("kube-api-access-") for volume in volumes] == [True]
+        with pytest.raises(Failed, match="No such file"):
+            pods.read("projected", "/var/run/secrets/kubernetes.io/serviceaccount/token")
+    finally:
+        site.restart_api()
+
+
 def test_the_scheduler_finds_the_board_by_what_it_has(site: ClusterSite, pods: Pods) -> None:
     pods.apply("chosen", bound=False, container={"resources": {"requests": {"cpu": "50m", "memory": "16Mi"}}})
     assert pods.wait_ready("chosen")["spec"]["nodeName"] == site.boards[0]
@@ -221,10 +232,7 @@ def test_after_a_restart_of_the_api_server_cloudcore_goes_on(site: ClusterSite, 
     kept = pods.containers("steady")
     assert site.cloud is not None
     pid = site.cloud.pid
-    site.kill_api()
-    time.sleep(3)
-    site.launch_api()
-    site.wait_started()
+    site.restart_api()
     note("two")
     wait_for("the changed ConfigMap", lambda: pods.read("steady", "/note/text") == "two", within=90)
     pods.apply("after")
@@ -318,6 +326,22 @@ def test_an_eviction_ends_a_pod(site: ClusterSite, board: Board, pods: Pods) -> 
         pods.wait_gone("evicted")
     finally:
         site.kubectl("uncordon", board.node)
+
+
+def test_an_api_server_that_dials_addresses_alone_finds_a_board_at_that_of_cloudcore(site: ClusterSite, board: Board, pods: Pods) -> None:
+    pods.apply("talking", container={"command": ["/bin/sh", "-c", f"echo hello; {WAITS}"]})
+    pods.wait_ready("talking")
+    usual = site.plane.dials
+    site.stop()
+    site.plane.dials, site.node_address = "InternalIP,ExternalIP,Hostname", "127.0.0.1"
+    try:
+        site.start()
+        site.wait("the log", lambda: site.kubectl("logs", "talking").strip() == "hello", within=60)
+    finally:
+        site.stop()
+        site.plane.dials, site.node_address = usual, ""
+        site.start()
+    site.wait("the log", lambda: site.kubectl("logs", "talking").strip() == "hello", within=60)
 
 
 def test_the_boards_numbers_are_read_through_the_api_server(site: ClusterSite, board: Board, pods: Pods) -> None:
