@@ -44,8 +44,13 @@ class KubeGone(KubeError):
     """A watch from a compacted version: list again."""
 
 
+class KubeForbidden(KubeError):
+    """We may not (403). An administrator can mend that, and an API server that starts refuses everything until it has read its rules:
+    worth trying again."""
+
+
 class KubeInvalid(KubeError):
-    """The object was refused (400, 403, 422): sending it again does not help."""
+    """The object was refused (400, 422): sending it again does not help."""
 
 
 class Refused(CloudCoreError):

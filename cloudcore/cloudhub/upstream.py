@@ -59,10 +59,7 @@ class Upstream:
         except Refused as exc:
             return self._refuse(node, mode, message, exc)
         except KubeInvalid as exc:
-            # 403 is about our own rights, which an administrator can mend; what is malformed stays so.
-            if exc.code != 403:
-                return self._refuse(node, mode, message, Refused(str(exc), code=exc.code, why="invalid"))
-            return self._put_off(node, mode, message, exc.code, str(exc))
+            return self._refuse(node, mode, message, Refused(str(exc), code=exc.code, why="invalid"))
         except KubeError as exc:
             return self._put_off(node, mode, message, exc.code or _RETRY_CODE, str(exc))
         except (RecordsError, HistoryError) as exc:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cloudcore.errors import KubeInvalid
+from cloudcore.errors import KubeForbidden
 from cloudcore.kube.definitions import install, packaged
 from cloudcore.kube.ownership import VERSION_ANNOTATION, Fate, Webhook, digest, equipped, fate_of, is_ours, upgraded
 from cloudcore.kube.resources import CRDS
@@ -139,6 +139,6 @@ async def test_what_is_foreign_or_newer_stays_and_is_told(caplog: pytest.LogCapt
 @in_loop
 async def test_without_the_rights_it_is_said_and_gone_on(caplog: pytest.LogCaptureFixture) -> None:
     kube = FakeKube()
-    kube.fail = lambda verb, plural, name: KubeInvalid("forbidden", code=403) if verb == "create" else None
+    kube.fail = lambda verb, plural, name: KubeForbidden("forbidden", code=403) if verb == "create" else None
     await install(kube, WEBHOOK)
     assert caplog.text.count("rbac.yaml") == 4
