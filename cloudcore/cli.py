@@ -1,4 +1,5 @@
-"""``cloudcore``: run CloudCore, or manage who may come in (``cloudcore token|node|ca …``), or see what boards uploaded."""
+"""``cloudcore``: run CloudCore, or manage who may come in (``cloudcore token|node|ca …``), or see what boards uploaded
+and sampled."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 from cloudcore import app
 from cloudcore.config import DEFAULT_FILE, CloudCoreConfig, read_config
 from cloudcore.errors import CloudCoreError, ConfigError, KubeUnreachable
+from cloudcore.history.commands import add_history_parser
 from cloudcore.limits import allow_connections, collect_garbage_rarely
 from cloudcore.pki.cacommands import add_ca_parser
 from cloudcore.pki.commands import add_token_parser
@@ -47,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = _config(args)
         if getattr(args, "look", None):
-            _say(args.look(args, config.records_file))
+            _say(args.look(args, args.file_of(config)))
             return EXIT_OK
         if getattr(args, "run", None):
             _say(_run(_command(args, config)))
@@ -71,8 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cloudcore", description="Cloud services between a Kubernetes API and edge boards.")
     add_config_flags(parser, DEFAULT_FILE)
     parser.add_argument("--log-level", choices=logs.LEVELS, default="info", help="how much to say on stderr (default info)")
-    commands = parser.add_subparsers(metavar="token|node|ca|records")
-    for add in (add_token_parser, add_node_parser, add_ca_parser, add_records_parser):
+    commands = parser.add_subparsers(metavar="token|node|ca|records|history")
+    for add in (add_token_parser, add_node_parser, add_ca_parser, add_records_parser, add_history_parser):
         add(commands)
     return parser
 

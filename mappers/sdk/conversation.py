@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mappers.sdk import twin
 from mappers.sdk.reports import Reports
 from mappers.sdk.schedule import NEVER, Backoff
 from mappers.sdk.twin import Failed
+from mappers.sdk.values import DataType
 from viaduct import topics
 
 logger = logging.getLogger(__name__)
@@ -41,8 +42,8 @@ class Conversation:
     Whatever is due, ``talk`` does or puts off: a loop that waits for ``next_due`` and then talks never goes round without a pause.
     """
 
-    def __init__(self, device: str, publish: Publish, pace: Pace) -> None:
-        self.reports = Reports(pace.refresh, pace.deadband)
+    def __init__(self, device: str, publish: Publish, pace: Pace, report_cycles: Mapping[str, float] | None = None) -> None:
+        self.reports = Reports(pace.refresh, pace.deadband, report_cycles or {})
         self._device = device
         self._publish = publish
         self._refresh = pace.refresh
@@ -96,6 +97,11 @@ class Conversation:
     def state_is(self, state: str) -> None:
         if state != self._state:
             self._state, self._state_due = state, 0.0
+
+    def measured(self, values: Mapping[str, tuple[str, DataType]]) -> None:
+        """For the history (P6.15). Nobody answers: what is lost is one sample."""
+        if values and self._is_known:
+            self._publish(topics.data_update(self._device), twin.data_report(values, now_ms=_now_ms()))
 
     def next_due(self) -> float:
         if not self._is_known:

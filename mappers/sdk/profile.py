@@ -6,7 +6,7 @@ The profile holds the devices of every protocol of a node; ``protocol_config`` a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mappers.sdk import fields
@@ -40,6 +40,10 @@ class Property:
     path: str = field(default="", compare=False)
     cycle: float = 0.0
     """Seconds between two reads; 0: as the mapper's settings have it."""
+    report: float = 0.0
+    """Seconds between two reports of a value that changes; 0: when it changes."""
+    collected: bool = False
+    """Each value that is read is published as well, for the history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ class _Visitor:
     path: str
     config: JsonObject
     cycle: float
+    report: float
 
 
 _Visitors = Mapping[tuple[str, str], _Visitor]
@@ -172,12 +177,12 @@ def _properties(path: str, entry: JsonObject) -> tuple[str, tuple[tuple[str, Jso
 
 
 def _visitor(path: str, entry: JsonObject) -> tuple[tuple[str, str], _Visitor]:
-    cycle = fields.integer(entry, "collectCycle", path, least=0, most=_LONGEST_CYCLE_MS) / 1000
+    cycle, report = (fields.integer(entry, key, path, least=0, most=_LONGEST_CYCLE_MS) / 1000 for key in ("collectCycle", "reportCycle"))
     key = fields.required_text(entry, "modelName", path), fields.required_text(entry, "propertyName", path)
     config, where = fields.part(entry, "visitorConfig", path), f"{path}.visitorConfig"
     if fields.text(entry, "protocol", path) == CUSTOMIZED:
         config, where = _config_data(config, where)
-    return key, _Visitor(where, config, cycle)
+    return key, _Visitor(where, config, cycle, report)
 
 
 def _device(
@@ -193,8 +198,19 @@ def _device(
     if wanted and wanted not in protocols:
         raise ProfileError(f"{path}.protocol", f"there is no protocol {wanted!r} in protocols")
     protocol = protocols.get(wanted, _Protocol("", {}, path))
-    properties = tuple(_model_properties(model, models[model], visitors, problems))
+    collected = _collected(entry, path)
+    properties = tuple(
+        replace(one, collected=True) if one.name in collected else one
+        for one in _model_properties(model, models[model], visitors, problems)
+    )
     return Device(name, model, protocol.kind, protocol.config, properties, protocol.path)
+
+
+def _collected(entry: JsonObject, path: str) -> frozenset[str]:
+    """Properties that are marked for collection (P6.15)."""
+    marked = fields.part(entry, "data", path).get("dataProperties")
+    items = marked if isinstance(marked, list) else []
+    return frozenset(str(item.get("propertyName")) for item in items if isinstance(item, dict))
 
 
 def _model_properties(
@@ -221,7 +237,7 @@ def _property(path: str, entry: JsonObject, model: str, visitors: _Visitors) -> 
         return None
     found = visitors[model, name]
     limits, unit = _limits(entry, path), fields.text(entry, "unit", path)
-    return Property(name, _data_type(entry, path), _access(entry, path), limits, unit, found.config, found.path, found.cycle)
+    return Property(name, _data_type(entry, path), _access(entry, path), limits, unit, found.config, found.path, found.cycle, found.report)
 
 
 def _data_type(entry: JsonObject, path: str) -> DataType:

@@ -18,7 +18,7 @@ from mappers.sdk.errors import DeviceAway, DeviceRefused, ValueRefused
 from mappers.sdk.profile import Property
 from mappers.sdk.schedule import NEVER, Backoff, next_tick, wait_until
 from mappers.sdk.twin import Answered, Failed, Heard, Wanted
-from mappers.sdk.values import Value
+from mappers.sdk.values import DataType, Value
 from mappers.sdk.wishes import Wishes
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,8 @@ class Worker:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"device-{device}", daemon=True)
         self._availability = Availability(Backoff(pace.poll, max(AWAY_LIMIT, pace.poll)))
-        self._conversation = Conversation(device, publish, pace)
+        self._conversation = Conversation(device, publish, pace, {one.name: one.report for one in properties if one.report})
+        self._measured: dict[str, tuple[str, DataType]] = {}
         self._wishes = Wishes()
         self._complaints: dict[str, str] = {}
         self._is_open = False
@@ -169,6 +170,8 @@ class Worker:
             self._visit(self._fulfil_wishes)
         if self._is_open and self._wishes.ask_again_due() <= now:
             self._conversation.ask(now)
+        measured, self._measured = self._measured, {}
+        self._conversation.measured(measured)
         self._conversation.talk(time.monotonic())
 
     def _visit(self, purpose: Callable[[], None]) -> None:
@@ -230,6 +233,8 @@ class Worker:
             return
         self._complaints.pop(f"{wanted.name} cannot be read: ", None)
         self._conversation.reports.observe(wanted.name, found, wanted.data_type)
+        if wanted.collected:
+            self._measured[wanted.name] = values.to_text(found), wanted.data_type
 
     def _fulfil_wishes(self) -> None:
         for name, text in self._wishes.due(time.monotonic()):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cloudcore.errors import KubeInvalid
+from cloudcore.errors import KubeForbidden
 from cloudcore.kube.definitions import install, packaged
 from cloudcore.kube.ownership import VERSION_ANNOTATION, Fate, Webhook, digest, equipped, fate_of, is_ours, upgraded
 from cloudcore.kube.resources import CRDS
@@ -52,10 +52,10 @@ def without_version() -> Object:
 @pytest.mark.parametrize(
     ("there", "fate"),
     [
-        (of_version("2"), Fate.KEEP),
-        (of_version("1"), Fate.UPGRADE),
-        (of_version("3"), Fate.NEWER),
-        (of_version("2", other="tool"), Fate.FOREIGN),
+        (of_version("3"), Fate.KEEP),
+        (of_version("2"), Fate.UPGRADE),
+        (of_version("4"), Fate.NEWER),
+        (of_version("3", other="tool"), Fate.FOREIGN),
         (of_version("much"), Fate.FOREIGN),
         (of_version(None), Fate.FOREIGN),
         (kubeedges(), Fate.FOREIGN),
@@ -74,7 +74,7 @@ def test_one_from_before_there_were_versions_is_known_by_its_digest() -> None:
 
 
 def test_a_webhook_that_has_moved_is_told_to_the_api() -> None:
-    there = of_version("2")
+    there = of_version("3")
     assert fate_of(there, equipped(ours(), Webhook("PEM", "https://127.0.0.1:9444"))) is Fate.UPGRADE
     assert fate_of(there, equipped(ours(), Webhook("NEW", "https://127.0.0.1:9443"))) is Fate.UPGRADE
     assert fate_of(there, equipped(ours(), Webhook("PEM", service=("kubeedge", "cloudcore")))) is Fate.UPGRADE
@@ -87,7 +87,7 @@ def test_an_upgrade_leaves_what_others_wrote_beside_it_and_takes_a_webhook_away_
     there["status"] = {"storedVersions": ["v1alpha1"]}
     made = upgraded(there, ours())
     assert made["metadata"]["labels"]["mine"] == "x"
-    assert made["metadata"]["annotations"][VERSION_ANNOTATION] == "2"
+    assert made["metadata"]["annotations"][VERSION_ANNOTATION] == "3"
     assert (made["metadata"]["resourceVersion"], made["status"]) == ("9", there["status"])
     assert made["spec"]["conversion"] == {"strategy": "None"}
     assert [version["served"] for version in made["spec"]["versions"]] == [True, False]
@@ -114,7 +114,7 @@ def test_whoever_changes_a_definition_raises_its_version_else_no_site_gets_it() 
     found = {one["metadata"]["name"]: (one["metadata"]["annotations"][VERSION_ANNOTATION], digest(one)) for one in packaged()}
     assert found == {
         "devicemodels.devices.kubeedge.io": ("2", "52f35750ef9477b8"),
-        "devices.devices.kubeedge.io": ("2", "6decea3b9908a265"),
+        "devices.devices.kubeedge.io": ("3", "553f5e09a464c38b"),
         "clusterobjectsyncs.reliablesyncs.kubeedge.io": ("2", "be3576a3b5498c9e"),
         "objectsyncs.reliablesyncs.kubeedge.io": ("2", "aa7536226f60364f"),
     }
@@ -139,6 +139,6 @@ async def test_what_is_foreign_or_newer_stays_and_is_told(caplog: pytest.LogCapt
 @in_loop
 async def test_without_the_rights_it_is_said_and_gone_on(caplog: pytest.LogCaptureFixture) -> None:
     kube = FakeKube()
-    kube.fail = lambda verb, plural, name: KubeInvalid("forbidden", code=403) if verb == "create" else None
+    kube.fail = lambda verb, plural, name: KubeForbidden("forbidden", code=403) if verb == "create" else None
     await install(kube, WEBHOOK)
     assert caplog.text.count("rbac.yaml") == 4
