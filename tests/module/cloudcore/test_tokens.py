@@ -10,7 +10,7 @@ import pytest
 from cloudcore.cloudhub.counts import Counts
 from cloudcore.cloudhub.routing import Target
 from cloudcore.cloudhub.upstream import Upstream
-from cloudcore.errors import KubeConflict, KubeInvalid, KubeNotFound
+from cloudcore.errors import KubeConflict, KubeForbidden, KubeInvalid, KubeNotFound
 from cloudcore.kube.resources import PODS, SERVICE_ACCOUNTS
 from tests.fakes.downlink import until
 from tests.module.cloudcore.building import Cloud, cloud, in_loop, upstream
@@ -64,7 +64,7 @@ async def test_an_edge_that_sends_text_and_leaves_out_what_has_a_default_is_unde
     [
         (KubeNotFound("404 the server could not find the requested resource", code=404), 501, False),
         (KubeInvalid("405 not allowed", code=405), 501, False),
-        (KubeInvalid("403 forbidden", code=403), 403, True),
+        (KubeForbidden("403 forbidden", code=403), 403, True),
         (KubeInvalid("422 expirationSeconds", code=422), 422, False),
         (KubeConflict("409 the uid differs", code=409), 409, True),
     ],

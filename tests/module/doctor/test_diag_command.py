@@ -21,6 +21,8 @@ from edgecore.store.twins import DeviceRow
 from tests.fakes.fakehub import make_papers
 from tests.module.doctor.stand import ROOT, Ended, edgecore, lay_config
 
+pytestmark = pytest.mark.system
+
 TOKEN = "f" * 64 + ".eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3OTk5OTk5OTl9.c2lnbmVkLWJ5LXRoZS1jbG91ZA"
 PASSWORD, REGISTRY, OPAQUE, ARGUMENT, SCREEN = "mqtt-Pa55word", "registry-Pa55word", "opaque-5ecret", "argument-5ecret", "spoken-5ecret"
 ACCOUNT = "account-5ecret"
