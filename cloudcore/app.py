@@ -27,6 +27,9 @@ from cloudcore.config import CloudCoreConfig, KubeAPI
 from cloudcore.devicecontroller.service import DeviceController
 from cloudcore.edgecontroller.service import EdgeController
 from cloudcore.errors import ConfigError
+from cloudcore.history.sample import Caps as HistoryCaps
+from cloudcore.history.service import History
+from cloudcore.history.sinks import outlets
 from cloudcore.keeper import keep
 from cloudcore.kube import definitions, resources
 from cloudcore.kube.client import KubeClient
@@ -141,6 +144,21 @@ class _Building:
         )
 
     async def _takers(self) -> dict[Target, Taker]:
+        return await self._records() | await self._history()
+
+    async def _history(self) -> dict[Target, Taker]:
+        settings = self._config.modules.history
+        if not settings.enable:
+            return {}
+        caps = HistoryCaps(max_bytes=settings.max_size * 1024 * 1024, max_age=settings.max_age * 86_400)
+        file = self._config.history_file if settings.local_store else None
+        history = History(file, caps, outlets(settings.sinks), now_ms=lambda: int(self._now().timestamp() * 1000))
+        self._closing.push_async_callback(history.stop)
+        await history.start()
+        self._measured.append(history.readings)
+        return {Target.HISTORY: history}
+
+    async def _records(self) -> dict[Target, Taker]:
         settings = self._config.modules.records
         if not settings.enable:
             return {}

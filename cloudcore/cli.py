@@ -1,4 +1,5 @@
-"""``cloudcore``: run CloudCore, or manage who may come in (``cloudcore token|node|ca …``), or see what boards uploaded."""
+"""``cloudcore``: run CloudCore, or manage who may come in (``cloudcore token|node|ca …``), or see what boards uploaded
+and sampled."""
 
 from __future__ import annotations
 
@@ -6,7 +7,6 @@ import argparse
 import asyncio
 import logging
 import os
-import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from cloudcore import app
 from cloudcore.config import DEFAULT_FILE, CloudCoreConfig, read_config
 from cloudcore.errors import CloudCoreError, ConfigError, KubeUnreachable
+from cloudcore.history.commands import add_history_parser
 from cloudcore.limits import allow_connections, collect_garbage_rarely
 from cloudcore.pki.cacommands import add_ca_parser
 from cloudcore.pki.commands import add_token_parser
@@ -23,7 +24,7 @@ from cloudcore.pki.nodecommands import add_node_parser
 from cloudcore.records.commands import add_records_parser
 from componentconfig.flags import add_config_flags, answer
 from supervision import logs
-from supervision.eventloop import signs_of_life
+from supervision.eventloop import run_until_asked, signs_of_life
 from supervision.loops import new_event_loop
 from supervision.notify import ServiceManager, service_manager
 from viaduct import __version__
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = _config(args)
         if getattr(args, "look", None):
-            _say(args.look(args, config.records_file))
+            _say(args.look(args, args.file_of(config)))
             return EXIT_OK
         if getattr(args, "run", None):
             _say(_run(_command(args, config)))
@@ -72,8 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cloudcore", description="Cloud services between a Kubernetes API and edge boards.")
     add_config_flags(parser, DEFAULT_FILE)
     parser.add_argument("--log-level", choices=logs.LEVELS, default="info", help="how much to say on stderr (default info)")
-    commands = parser.add_subparsers(metavar="token|node|ca|records")
-    for add in (add_token_parser, add_node_parser, add_ca_parser, add_records_parser):
+    commands = parser.add_subparsers(metavar="token|node|ca|records|history")
+    for add in (add_token_parser, add_node_parser, add_ca_parser, add_records_parser, add_history_parser):
         add(commands)
     return parser
 
@@ -106,25 +107,15 @@ async def _supervised(config: CloudCoreConfig, manager: ServiceManager) -> int:
 
 
 async def _serve(config: CloudCoreConfig, manager: ServiceManager) -> int:
-    """Run until SIGINT or SIGTERM, also while the start still waits for the API."""
-    loop = asyncio.get_running_loop()
-    asked = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, asked.set)
-    stopping = loop.create_task(asked.wait())
-    starting = loop.create_task(app.start(config))
-    await asyncio.wait({stopping, starting}, return_when=asyncio.FIRST_COMPLETED)
-    if not starting.done():
-        starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)
-        return EXIT_OK
-    running = await starting
-    logger.info("CloudCore %s serves nodes", __version__)
-    manager.status("serves nodes")
-    await stopping
-    manager.stopping()
-    logger.info("stopping")
-    await running.stop()
+    def begun(_: app.Running) -> None:
+        logger.info("CloudCore %s serves nodes", __version__)
+        manager.status("serves nodes")
+
+    def asked() -> None:
+        manager.stopping()
+        logger.info("stopping")
+
+    await run_until_asked(app.start(config), begun=begun, asked=asked)
     return EXIT_OK
 
 

@@ -39,7 +39,8 @@ class Cluster(Protocol):
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> JsonObject: ...
 
-    async def create(self, resource: Resource, namespace: str | None, body: Mapping[str, Any]) -> JsonObject: ...
+    async def create(self, resource: Resource, namespace: str | None, body: Mapping[str, Any], *, subresource: str = "") -> JsonObject:
+        """With ``subresource``, below the object that ``body`` names."""
 
     async def update(self, resource: Resource, namespace: str | None, body: Mapping[str, Any], *, subresource: str = "") -> JsonObject:
         """Replace. With ``metadata.resourceVersion``, only that version; KubeConflict where it is not the newest."""

@@ -147,6 +147,92 @@ class Records:
 
 
 @dataclass(frozen=True, slots=True)
+class InfluxSink:
+    measurement: str = setting("bramble", "The measurement that samples are written to.", expected="a name", check=checks.word)
+    token: str = setting("", "Token of the InfluxDB. Empty: none is sent.", secret=True)
+    url: str = setting(
+        "",
+        "Where its line protocol is posted to, e.g. http://host:8086/api/v2/write?org=o&bucket=b or, of version 1, "
+        "http://host:8086/write?db=d. Empty: nowhere.",
+        check=checks.optional_http_url,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MqttSinkConfig:
+    password: str = setting("", "Password for the broker.", secret=True)
+    server: str = setting("", "The broker, e.g. tcp://host:1883 or mqtts://host:8883. Empty: none.", check=checks.optional_broker_url)
+    topic: str = setting(
+        "bramble/history", "What stands before NODE/DEVICE/PROPERTY in the topics that samples are published on.", check=checks.topic_levels
+    )
+    username: str = setting("", "User name for the broker. Empty: none.")
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusSink:
+    password: str = setting("", "Password that goes with username.", secret=True)
+    token: str = setting("", "Bearer token. Empty: none is sent.", secret=True)
+    url: str = setting(
+        "",
+        "Where remote write (1.0) is posted to, e.g. http://host:9090/api/v1/write. Empty: nowhere.",
+        check=checks.optional_http_url,
+    )
+    username: str = setting("", "User name (basic authentication). Empty: none is sent.")
+
+    def problems(self) -> list[tuple[str, str]]:
+        if self.username and self.token:
+            return [("token", "expected nothing while username is set: one request shows one of them")]
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    token: str = setting("", "Bearer token. Empty: none is sent.", secret=True)
+    url: str = setting("", "Where samples are posted to as JSON. Empty: nowhere.", check=checks.optional_http_url)
+
+
+@dataclass(frozen=True, slots=True)
+class HistorySinks:
+    influxdb: InfluxSink = section(InfluxSink, "InfluxDB, and whatever takes its line protocol.", key="influxDB")
+    mqtt: MqttSinkConfig = section(MqttSinkConfig, "A broker.")
+    prometheus: PrometheusSink = section(PrometheusSink, "Prometheus, and whatever takes its remote write: numbers only.")
+    queue: int = setting(
+        100_000,
+        "Samples that may wait for a sink; of more the oldest are dropped and counted.",
+        expected="a number of samples",
+        minimum=1000,
+        maximum=10_000_000,
+    )
+    webhook: Webhook = section(Webhook, "Whatever takes JSON.")
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    data_source: str = setting(
+        "", "The SQLite file of the samples. Empty: history.db in stateDir (in edgesite: in apiServer.dataDir).", check=checks.optional_path
+    )
+    enable: bool = setting(True, "Take the samples of devices that nodes send.", minimal=True)
+    local_store: bool = setting(True, "Keep them in a file of this machine, to be read with: cloudcore history.")
+    max_age: int = setting(30, "Days after which a sample is dropped and counted.", expected="days", minimum=1, maximum=36_500)
+    max_size: int = setting(
+        1024,
+        "Megabytes of samples. Of more the oldest of the node that has most are dropped and counted.",
+        expected="megabytes",
+        minimum=8,
+        maximum=1_000_000,
+        minimal=True,
+    )
+    sinks: HistorySinks = section(HistorySinks, "Where samples go as well. Each is off while it has no address.")
+
+    def problems(self) -> list[tuple[str, str]]:
+        sinks = self.sinks
+        anywhere = sinks.influxdb.url or sinks.mqtt.server or sinks.prometheus.url or sinks.webhook.url
+        if self.enable and not self.local_store and not anywhere:
+            return [("localStore", "expected true while there is no sink: samples would be acknowledged and lost")]
+        return []
+
+
+@dataclass(frozen=True, slots=True)
 class SyncController:
     enable: bool = setting(True, "Find and repair what a node has missed.")
 
@@ -160,6 +246,7 @@ class Modules:
     cloud_stream: CloudStream = section(CloudStream, "Logs and terminals of pods, for kubectl.")
     devicecontroller: DeviceController = section(DeviceController, "Devices.")
     edgecontroller: EdgeController = section(EdgeController, "Pods, configs and nodes.")
+    history: History = section(History, "Samples of devices.")
     records: Records = section(Records, "What nodes upload.")
     synccontroller: SyncController = section(SyncController, "Repair.")
 
@@ -192,8 +279,15 @@ class CloudCoreConfig:
     kube_api: KubeAPI = section(KubeAPI, "The Kubernetes API.", key="kubeAPIConfig")
     modules: Modules = section(Modules, "The services of CloudCore.")
     state_dir: str = setting(
-        "/var/lib/bramble/cloudcore", "Where CloudCore may keep files: the records of what nodes uploaded.", check=checks.absolute_path
+        "/var/lib/bramble/cloudcore",
+        "Where CloudCore may keep files: the records of what nodes uploaded, and samples.",
+        check=checks.absolute_path,
     )
+
+    @property
+    def history_file(self) -> Path:
+        named = self.modules.history.data_source
+        return Path(named) if named else Path(self.state_dir) / "history.db"
 
     @property
     def records_file(self) -> Path:

@@ -44,8 +44,13 @@ class KubeGone(KubeError):
     """A watch from a compacted version: list again."""
 
 
+class KubeForbidden(KubeError):
+    """We may not (403). An administrator can mend that, and an API server that starts refuses everything until it has read its rules:
+    worth trying again."""
+
+
 class KubeInvalid(KubeError):
-    """The object was refused (400, 403, 422): sending it again does not help."""
+    """The object was refused (400, 422): sending it again does not help."""
 
 
 class Refused(CloudCoreError):
@@ -76,6 +81,10 @@ class StreamError(CloudCoreError):
 
 class RecordsError(CloudCoreError):
     """The file of records cannot be used, or not now: what was to be kept is not."""
+
+
+class HistoryError(CloudCoreError):
+    """The file of samples cannot be used, or not now: what was to be kept is not."""
 
 
 class IdentityError(CloudCoreError):

@@ -6,14 +6,14 @@ import argparse
 import asyncio
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
 
 from cloudstub import __version__
-from cloudstub.app import start
+from cloudstub.app import Running, start
 from cloudstub.config import Config, parse_listen, parse_san
 from cloudstub.errors import CloudstubError, ConfigError
+from supervision.eventloop import run_until_asked
 from supervision.loops import new_event_loop
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -40,13 +40,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def _serve(config: Config) -> None:
-    stop = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    running = await start(config)
-    _say(f"Kubernetes API at {running.url}; export KUBECONFIG={running.kubeconfig}")
-    await stop.wait()
-    await running.stop()
+    def begun(running: Running) -> None:
+        _say(f"Kubernetes API at {running.url}; export KUBECONFIG={running.kubeconfig}")
+
+    await run_until_asked(start(config), begun=begun, asked=lambda: None)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,6 +7,7 @@ import re
 
 _NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})/?")
+_HTTP = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[!-~]*)?")
 _RESOURCE = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _HOST = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?")
 
@@ -102,6 +103,21 @@ def broker_url(value: str) -> str | None:
     """``tcp://127.0.0.1:1883``; also ssl://, tls://, mqtt:// and mqtts://."""
     known = value.partition("://")[0].lower() in ("tcp", "ssl", "tls", "mqtt", "mqtts")
     return None if known and _splits(value) else "a broker's address such as tcp://127.0.0.1:1883"
+
+
+def optional_broker_url(value: str) -> str | None:
+    """A broker's address or nothing."""
+    return broker_url(value) if value else None
+
+
+def optional_http_url(value: str) -> str | None:
+    """``http://192.0.2.1:9090/api/v1/write`` or nothing."""
+    return None if not value or _HTTP.fullmatch(value) else "an address such as http://192.0.2.1:9090/path, or nothing"
+
+
+def word(value: str) -> str | None:
+    """Letters, digits, ``_``, ``-``, ``.`` and ``:``."""
+    return None if re.fullmatch(r"[A-Za-z0-9_.:-]{1,200}", value) else "a name of letters, digits and _ - . :"
 
 
 def optional_https_url(value: str) -> str | None:

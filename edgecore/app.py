@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from edgecore import statetree, surroundings
 from edgecore.beehive import readings as beehive_readings
 from edgecore.beehive.keeper import Keeper
+from edgecore.beehive.letters import OutboxChanged
 from edgecore.beehive.switchboard import Switchboard
 from edgecore.certs import renewal
 from edgecore.certs.clock import SignedClock
@@ -23,6 +24,7 @@ from edgecore.cloudlink import Timeouts
 from edgecore.config import EdgeCoreConfig
 from edgecore.config import Edged as EdgedConfig
 from edgecore.config import EdgeHub as EdgeHubConfig
+from edgecore.config import History as HistoryConfig
 from edgecore.config import Metrics as MetricsConfig
 from edgecore.config import Outbox as OutboxConfig
 from edgecore.containers.progress import PullBoard
@@ -35,6 +37,8 @@ from edgecore.metrics.exposition import Family, counter, render
 from edgecore.store import readings as store_readings
 from edgecore.store.ceiling import Caps
 from edgecore.store.database import Database
+from edgecore.store.history import Caps as HistoryCaps
+from edgecore.store.recorder import Flash, Recorder
 from supervision.metricsserver import MetricsServer
 from supervision.notify import ServiceManager, service_manager
 from viaduct import __version__
@@ -119,7 +123,7 @@ def build(config: EdgeCoreConfig) -> Agent:
     path = Path(config.database.data_source)
     lock = surroundings.InstanceLock(path.parent)
     try:
-        database = Database(path, caps=_caps(config.database.outbox))
+        database = Database(path, caps=_caps(config.database.outbox), history_caps=_history_caps(config.database.history))
     except Exception:
         lock.release()
         raise
@@ -130,8 +134,9 @@ def build(config: EdgeCoreConfig) -> Agent:
     renewing = _renewal(config.modules.edgehub, clock)
     dialing = _dialing(config.modules.edgehub, node, clock, renewing)
     counts = HubCounts(time.monotonic())
-    _keep_modules(config, node, keeper, switchboard, database, dialing, counts)
-    metrics = _metrics(config.metrics, lambda: render(_readings(switchboard, keeper, database, counts)))
+    recorder = _recorder(config, switchboard, database)
+    _keep_modules(config, node, keeper, switchboard, database, recorder, dialing, counts)
+    metrics = _metrics(config.metrics, lambda: render(_readings(switchboard, keeper, database, counts, recorder)))
     return Agent(node, switchboard, keeper, database, lock, renewing, metrics)
 
 
@@ -148,9 +153,13 @@ def _metrics(config: MetricsConfig, text: Callable[[], str]) -> MetricsServer | 
     return server
 
 
-def _readings(switchboard: Switchboard, keeper: Keeper, database: Database, counts: HubCounts) -> Iterator[Family]:
+def _readings(
+    switchboard: Switchboard, keeper: Keeper, database: Database, counts: HubCounts, recorder: Recorder | None = None
+) -> Iterator[Family]:
     yield from counts.families(time.monotonic())
     yield from store_readings.families(database)
+    if recorder is not None:
+        yield from recorder.families()
     yield from beehive_readings.families(switchboard, keeper)
     unpublished = getattr(keeper.module(ModuleName.EVENTBUS), "dropped", 0)
     yield counter("publishes_dropped_total", "MQTT messages that found no broker, since EventBus was started", unpublished)
@@ -158,6 +167,19 @@ def _readings(switchboard: Switchboard, keeper: Keeper, database: Database, coun
 
 def _caps(config: OutboxConfig) -> Caps:
     return Caps(max_bytes=config.max_size * 1024 * 1024, max_age=config.max_age * 24 * 3600)
+
+
+def _history_caps(config: HistoryConfig) -> HistoryCaps:
+    return HistoryCaps(max_bytes=config.max_size * 1024 * 1024, max_age=config.max_age * 24 * 3600)
+
+
+def _recorder(config: EdgeCoreConfig, switchboard: Switchboard, database: Database) -> Recorder | None:
+    """Outlives DeviceTwin, as what it gathered must."""
+    history = config.database.history
+    if not (history.enable and config.modules.devicetwin.enable):
+        return None
+    flash = Flash(history.commit_interval, history.flash_budget * 1024 * 1024)
+    return Recorder(database, flash, owed=lambda: switchboard.send(ModuleName.EDGEHUB, OutboxChanged()))
 
 
 def node_name(config: EdgeCoreConfig) -> str:
@@ -176,6 +198,7 @@ def _keep_modules(
     keeper: Keeper,
     switchboard: Switchboard,
     database: Database,
+    recorder: Recorder | None,
     dialing: Dialing,
     counts: HubCounts,
 ) -> None:
@@ -197,6 +220,7 @@ def _keep_modules(
             directory=database.path.parent / "broker",
             topic_form=modules.devicetwin.topic_form,
             retaining=statetree.retaining(modules.eventbus, node),
+            takes_samples=recorder is not None,
         )
         keeper.keep(ModuleName.EVENTBUS, Group.BUS, lambda: EventBus(switchboard, database, bus))
     if modules.servicebus.enable:
@@ -209,9 +233,13 @@ def _keep_modules(
 
         forms = Forms(modules.devicetwin.topic_form, modules.devicetwin.device_namespace)
         showing = statetree.showing(modules.eventbus, node)
-        keeper.keep(ModuleName.DEVICETWIN, Group.TWIN, lambda: DeviceTwin(switchboard, database, node=node, forms=forms, showing=showing))
+        keeper.keep(
+            ModuleName.DEVICETWIN,
+            Group.TWIN,
+            lambda: DeviceTwin(switchboard, database, node=node, forms=forms, showing=showing, recorder=recorder),
+        )
     if modules.local_api.enable:
-        _keep_local_api(config, node, keeper, switchboard, database, pull_board)
+        _keep_local_api(config, node, keeper, switchboard, database, recorder, pull_board)
     if modules.edgehub.enable:
         from edgecore.edgestream.module import EdgeStream
 
@@ -271,12 +299,18 @@ def _proxy(root_directory: str) -> Callable[[], Proxy]:
 
 
 def _keep_local_api(
-    config: EdgeCoreConfig, node: str, keeper: Keeper, switchboard: Switchboard, database: Database, pull_board: PullBoard
+    config: EdgeCoreConfig,
+    node: str,
+    keeper: Keeper,
+    switchboard: Switchboard,
+    database: Database,
+    recorder: Recorder | None,
+    pull_board: PullBoard,
 ) -> None:
     from edgecore.localapi.module import LocalAPI, LocalSettings
 
     streams = _streams(config.modules.edged, node) if config.modules.edged.enable else None
-    settings = LocalSettings(config.modules.local_api.socket, node, __version__, streams, keeper.report, pull_board.read)
+    settings = LocalSettings(config.modules.local_api.socket, node, __version__, streams, keeper.report, pull_board.read, recorder)
     keeper.keep(ModuleName.LOCALAPI, Group.LOCAL, lambda: LocalAPI(settings, switchboard, database))
 
 

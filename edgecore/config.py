@@ -47,6 +47,33 @@ class Outbox:
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    commit_interval: int = setting(
+        300,
+        "Seconds between two writes of samples, at least. What was not written yet is lost with the power.",
+        expected="seconds",
+        minimum=1,
+        maximum=3600,
+    )
+    enable: bool = setting(True, "Keep samples of the properties that are marked for collection, and send them to the cloud.")
+    flash_budget: int = setting(
+        10,
+        "Megabytes that writing samples may cost the flash a day. What is more than that allows is thinned out and counted.",
+        expected="megabytes",
+        minimum=1,
+        maximum=100_000,
+    )
+    max_age: int = setting(30, "Days of running after which samples are dropped.", expected="days", minimum=1, maximum=3650)
+    max_size: int = setting(
+        64,
+        "Megabytes of samples that are kept. Of more the oldest are dropped; those that the cloud has not got are counted.",
+        expected="megabytes",
+        minimum=1,
+        maximum=1_000_000,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Database:
     IGNORED: ClassVar[tuple[str, ...]] = ("driverName", "aliasName")
 
@@ -57,6 +84,7 @@ class Database:
         check=checks.absolute_path,
         foreign=((_KUBEEDGE_DATABASE, "/var/lib/bramble/edgecore.db"),),
     )
+    history: History = section(History, "Samples of device properties.")
     outbox: Outbox = section(Outbox, "What waits for the cloud while it is away.")
 
 

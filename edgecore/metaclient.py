@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
 from edgecore.beehive.switchboard import Switchboard
 from edgecore.errors import NoAnswer, NotFound, StoreError
 from viaduct.message import Message, new_message
 from viaduct.resource import CLUSTER_SCOPE, ResourcePath
+from viaduct.tokenrequest import TokenRequest, request_content
 from viaduct.vocabulary import DELIVERED, Group, ModuleName, Operation, ResourceType, Source
 
 NODE_STATUS_UID = "38796d14-1df3-11e8-8e5a-286ed488f209"
@@ -17,6 +19,15 @@ NODE_STATUS_UID = "38796d14-1df3-11e8-8e5a-286ed488f209"
 
 NODE_NAMESPACE = "default"
 _LOCAL_TIMEOUT = 10.0
+_FOR_GOOD = frozenset({400, 403, 404, 405, 422, 501})
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Of a service account, for one pod. ``fresh``: seconds for which it need not be asked for again."""
+
+    text: str = field(repr=False)
+    fresh: float
 
 
 class MetaClient:
@@ -55,6 +66,20 @@ class MetaClient:
         if not isinstance(value, dict):
             raise NotFound(f"{path}: neither stored here nor known to the cloud")
         return value
+
+    def token(self, namespace: str, account: str, request: TokenRequest, *, needed: bool, timeout: float = 10.0) -> Token:
+        """A token of a service account for a pod (P5.11); the stored one as long as it is fresh, or no other one comes.
+
+        Raises:
+            NotFound: the cloud gives none. NoAnswer: none is stored, and the cloud cannot be asked now, or not for what is not ``needed``.
+        """
+        resource = str(ResourcePath(namespace, ResourceType.SERVICEACCOUNTTOKEN, account))
+        content = {"request": request_content(request), "needed": needed}
+        answer = self._switchboard.ask(ModuleName.METAMANAGER, self._message(Operation.QUERY, resource, content), timeout=timeout)
+        if answer.route.operation == Operation.ERROR:
+            code = answer.content.get("code") if isinstance(answer.content, dict) else None
+            raise (NotFound if code in _FOR_GOOD else NoAnswer)(_reason(answer))
+        return Token(answer.content["token"], answer.content["fresh"])
 
     def report_pod_status(self, namespace: str, name: str, uid: str, status: dict[str, Any], *, timeout: float = 10.0) -> None:
         """Returns when ``status`` (core/v1 PodStatus) is saved and owed to the cloud.

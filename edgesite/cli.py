@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from componentconfig.flags import add_config_flags, answer
 from edgesite import app
 from edgesite.config import DEFAULT_FILE, EdgeSiteConfig, read_config
 from supervision import logs
-from supervision.eventloop import signs_of_life
+from supervision.eventloop import run_until_asked, signs_of_life
 from supervision.loops import new_event_loop
 from supervision.notify import ServiceManager, service_manager
 from viaduct import __version__
@@ -75,26 +74,16 @@ async def _supervised(config: EdgeSiteConfig, manager: ServiceManager) -> int:
 
 
 async def _serve(config: EdgeSiteConfig, manager: ServiceManager) -> int:
-    """Run until SIGINT or SIGTERM, also while the start is still under way."""
-    loop = asyncio.get_running_loop()
-    asked = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, asked.set)
-    stopping = loop.create_task(asked.wait())
-    starting = loop.create_task(app.start(config))
-    await asyncio.wait({stopping, starting}, return_when=asyncio.FIRST_COMPLETED)
-    if not starting.done():
-        starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)
-        return EXIT_OK
-    running = await starting
-    logger.info("the site serves kubectl at %s with %s", running.api.url, running.api.kubeconfig)
-    logger.info("boards enrol on port %d and connect on port %d", running.cloud.https_port, running.cloud.hub_port)
-    manager.ready(f"serves kubectl at {running.api.url}, and boards")
-    await stopping
-    manager.stopping()
-    logger.info("stopping")
-    await running.stop()
+    def begun(running: app.Running) -> None:
+        logger.info("the site serves kubectl at %s with %s", running.api.url, running.api.kubeconfig)
+        logger.info("boards enrol on port %d and connect on port %d", running.cloud.https_port, running.cloud.hub_port)
+        manager.ready(f"serves kubectl at {running.api.url}, and boards")
+
+    def asked() -> None:
+        manager.stopping()
+        logger.info("stopping")
+
+    await run_until_asked(app.start(config), begun=begun, asked=asked)
     return EXIT_OK
 
 

@@ -74,7 +74,7 @@ quiet_registry() {
 
 # The stamp holds what was asked for, so a change of setup.cfg or another purpose installs again.
 install_python() {
-  local extras=edge,mappers,cloud stamp
+  local extras=edge,mappers,cloud,sinks stamp
   [ "$purpose" = test ] && extras=$extras,dev
   stamp=$(cat "$top/setup.cfg" "$top/pyproject.toml" | cksum | tr ' ' -)
   if [ -x "$venv/bin/python" ] && grep -qx "$stamp" "$venv/.installed-$purpose" 2>/dev/null; then

@@ -52,6 +52,15 @@ class MsgTwin:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What a mapper measured; ``timestamp`` in epoch ms, None where it does not say when."""
+
+    property: str
+    value: str
+    timestamp: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Attribute:
     value: str
     optional: bool | None = None

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from viaduct.device import (
     Device,
     Membership,
     MsgTwin,
+    Reading,
     StateUpdate,
     TwinUpdate,
     TwinValue,
@@ -90,6 +92,17 @@ def parse_profiles(content: Any) -> tuple[str, dict[str, str] | None]:
     if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
         raise MalformedPayload("profiles", "expected an object of texts")
     return digest, found
+
+
+def parse_data_update(content: Any) -> tuple[list[Reading], list[str]]:
+    """What a mapper measured (contract 11.4), and the entries that are at fault, in words. Numbers count as their text.
+
+    Raises MalformedPayload.
+    """
+    body = _body(content)
+    refused: list[str] = []
+    found = _entries(body.get("data"), "data", _reading, refused)
+    return [Reading(name, *reading) for name, reading in found.items()], refused
 
 
 def parse_attributes(content: Any) -> AttributeUpdate:
@@ -218,6 +231,20 @@ def _twin_value(item: Any, where: str, side: str) -> TwinValue | None:
     if not isinstance(metadata, dict):
         raise MalformedPayload(f"{where}.{side}.metadata", f"expected an object, got {_kind(metadata)}")
     return TwinValue(value, _integer(metadata, "timestamp", f"{where}.{side}.metadata.timestamp"))
+
+
+def _reading(item: Any, where: str) -> tuple[str, int | None]:
+    if not isinstance(item, dict):
+        raise MalformedPayload(where, f"expected an object, got {_kind(item)}")
+    value = item.get("value")
+    if isinstance(value, bool | int | float):
+        value = json.dumps(value)
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_VALUE or not value.isprintable():
+        raise MalformedPayload(f"{where}.value", f"a value is printable text of at most {MAX_VALUE} characters")
+    metadata = item.get("metadata")
+    if metadata is not None and not isinstance(metadata, dict):
+        raise MalformedPayload(f"{where}.metadata", f"expected an object, got {_kind(metadata)}")
+    return value, _integer(metadata or {}, "timestamp", f"{where}.metadata.timestamp")
 
 
 def _type(metadata: Any, where: str) -> str | None:

@@ -71,6 +71,7 @@ NODE_CONNECTION = "node/connection"
 KEEPALIVE_RESOURCE = "node"
 INVENTORY_RESOURCE = "inventory"
 ACKNOWLEDGEMENTS_RESOURCE = "acknowledgements"
+SAMPLES_RESOURCE = "samples"
 
 
 def cloud_updated(device: str) -> str:

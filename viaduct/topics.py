@@ -8,6 +8,7 @@ from enum import StrEnum
 
 DEVICE_PREFIX = "$hw/events/device/"
 NODE_PREFIX = "$hw/events/node/"
+DATA_PREFIX = "$ke/events/device/"
 UPLOAD_PREFIX = "$hw/events/upload/"
 UPLOAD_RECORDS = "SYS/dis/upload_records"
 
@@ -21,6 +22,8 @@ EDGE_SUBSCRIPTIONS = (
 
 PLAIN_SUBSCRIPTIONS = ("$hw/events/device/+/state/update", "$hw/events/device/+/twin/+")
 NAMESPACED_SUBSCRIPTIONS = ("$hw/events/device/+/+/state/update", "$hw/events/device/+/+/twin/+")
+DATA_SUBSCRIPTIONS = ("$ke/events/device/+/data/update", "$ke/events/device/+/+/data/update")
+"""Where mappers publish what they measure, value by value (contract 11.4)."""
 
 PROFILE_SUBSCRIPTIONS = ("$hw/events/node/+/profile/get/result", "$hw/events/node/+/profile/updated")
 """What a mapper listens to that has its devices from EdgeCore (P6.16)."""
@@ -38,6 +41,7 @@ class Request(StrEnum):
     TWIN_CLOUD_UPDATED = "twin/cloud_updated"
     MEMBERSHIP_GET = "membership/get"
     PROFILE_GET = "profile/get"
+    DATA_UPDATE = "data/update"
     UPLOAD = "upload"
 
 
@@ -70,6 +74,8 @@ def match(topic: str) -> Matched | None:
     if topic == UPLOAD_RECORDS or (topic.startswith(UPLOAD_PREFIX) and len(topic) > len(UPLOAD_PREFIX)):
         return Matched(Request.UPLOAD, topic)
     levels = topic.split("/")
+    if levels[0] == "$ke":
+        return _match_data(levels)
     if not 6 <= len(levels) <= 7 or levels[:2] != ["$hw", "events"] or not levels[3]:
         return None
     if len(levels) == 7:
@@ -81,6 +87,12 @@ def match(topic: str) -> Matched | None:
     if levels[2] == "node" and tail in _NODE_REQUESTS:
         return Matched(_NODE_REQUESTS[tail], levels[3])
     return None
+
+
+def _match_data(levels: list[str]) -> Matched | None:
+    if levels[:3] != ["$ke", "events", "device"] or levels[-2:] != ["data", "update"] or not 6 <= len(levels) <= 7 or not levels[-3]:
+        return None
+    return Matched(Request.DATA_UPDATE, levels[-3], levels[3] if len(levels) == 7 else "")
 
 
 def state_update(device: str) -> str:
@@ -121,6 +133,10 @@ def twin_update_document(device: str) -> str:
 
 def twin_cloud_updated(device: str) -> str:
     return f"{DEVICE_PREFIX}{device}/twin/cloud_updated"
+
+
+def data_update(device: str) -> str:
+    return f"{DATA_PREFIX}{device}/data/update"
 
 
 def membership_get(node: str) -> str:

@@ -105,6 +105,8 @@ class ResourceType(StrEnum):
     VOLUMEATTACHMENT = "volumeattachment"
     VOLUME = "volume"
     EVENT = "event"
+    SERVICEACCOUNTTOKEN = "serviceaccounttoken"
+    """Of KubeEdge 1.8 and later; named after the service account (P5.11)."""
 
 
 SERVED = frozenset({ResourceType.SERVICE, ResourceType.ENDPOINTS})

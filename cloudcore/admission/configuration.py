@@ -7,7 +7,7 @@ from typing import Any
 
 from cloudcore.admission.service import DEVICES, MODELS
 from cloudcore.cluster import Cluster
-from cloudcore.errors import KubeAlreadyExists, KubeConflict, KubeInvalid, KubeNotFound
+from cloudcore.errors import KubeAlreadyExists, KubeConflict, KubeForbidden, KubeInvalid, KubeNotFound
 from cloudcore.kube.definitions import MANAGED_BY, OWNER, Webhook, is_ours
 from cloudcore.kube.resources import VALIDATING_WEBHOOKS
 from cloudcore.ports import JsonObject
@@ -62,7 +62,7 @@ async def register(kube: Cluster, webhook: Webhook) -> None:
         await _write(kube, wanted)
     except (KubeAlreadyExists, KubeConflict):
         logger.info("another CloudCore registers ValidatingWebhookConfiguration %s", NAME)
-    except KubeInvalid as exc:
+    except (KubeForbidden, KubeInvalid) as exc:
         logger.warning("ValidatingWebhookConfiguration %s cannot be registered: %s", NAME, exc)
 
 

@@ -6,6 +6,7 @@ may come after its devices, and a mapper leaves out what it cannot use.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -64,7 +65,19 @@ def judge_device(obj: JsonObject, namespace: str, has_model: HasModel) -> Judgem
     listed = _list(part(obj, "spec").get("properties")), _list(part(obj, "status").get("twins"))
     warnings += _twice("spec.properties", [one.get("name") for one in listed[0]])
     warnings += _twice("status.twins", [one.get("propertyName") for one in listed[1]])
+    warnings += _mark_warnings(part(part(obj, "spec"), "data"))
     return Judgement(warnings=tuple(warnings[:_MOST]))
+
+
+def _mark_warnings(data: JsonObject) -> Iterator[str]:
+    """Of properties that are marked for collection (P6.15). KubeEdge's metadata is any text, so no schema can say it."""
+    for index, item in enumerate(_list(data.get("dataProperties"))):
+        metadata, where = part(item, "metadata"), f"spec.data.dataProperties[{index}].metadata"
+        cycle, upward = metadata.get("collectCycle"), metadata.get("reportToCloud")
+        if cycle is not None and not re.fullmatch(r"[1-9][0-9]{2,10}", str(cycle)):
+            yield f"{where}.collectCycle: expected milliseconds of at least 100, got {str(cycle)[:40]!r}; 1000 or 100 counts"
+        if upward not in (None, "true", "false"):
+            yield f'{where}.reportToCloud: expected "true" or "false", got {str(upward)[:40]!r}; true counts'
 
 
 _SELECTOR = "spec.nodeSelector.nodeSelectorTerms[0].matchExpressions[0].values[0]"

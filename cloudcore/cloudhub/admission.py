@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from cloudcore.errors import Denied
 from viaduct.message import Message
-from viaduct.resource import MEMBERSHIP_DETAIL, ResourcePath, parse_device_resource, parse_resource
+from viaduct.resource import MEMBERSHIP_DETAIL, SAMPLES_RESOURCE, ResourcePath, parse_device_resource, parse_resource
 from viaduct.vocabulary import Group, Operation, ResourceType, Source
 
 MayRead = Callable[[str, str], bool]
@@ -69,6 +69,9 @@ def _check_device(message: Message) -> None:
     """A node reports values and states; wishes and memberships are the cloud's."""
     if message.route.resource == MEMBERSHIP_DETAIL:
         allowed = message.route.operation in (Operation.GET, Operation.QUERY)
+    elif message.route.resource == SAMPLES_RESOURCE:
+        # They are filed under the name in the certificate, so they are always the node's own.
+        allowed = message.route.operation == Operation.UPLOAD
     else:
         allowed = _OF_A_DEVICE.get(parse_device_resource(message.route.resource)[1]) == message.route.operation
     if not allowed:

@@ -7,7 +7,7 @@ from enum import Enum
 from cloudcore.errors import Refused
 from viaduct.errors import MalformedResource
 from viaduct.message import Message
-from viaduct.resource import MEMBERSHIP_DETAIL, parse_device_resource, parse_resource
+from viaduct.resource import MEMBERSHIP_DETAIL, SAMPLES_RESOURCE, parse_device_resource, parse_resource
 from viaduct.vocabulary import Group, Operation, Source
 
 
@@ -17,6 +17,7 @@ class Target(Enum):
     EDGE = "edgecontroller"
     DEVICE = "devicecontroller"
     RECORDS = "records"
+    HISTORY = "history"
 
 
 class Kind(Enum):
@@ -57,6 +58,8 @@ def target_of(message: Message) -> Target:
         raise Refused("route.group: of the group 'user' this cloud takes uploads only", code=501)
     try:
         if message.route.source == Source.TWIN:
+            if message.route.resource == SAMPLES_RESOURCE:
+                return Target.HISTORY
             if message.route.resource != MEMBERSHIP_DETAIL:
                 parse_device_resource(message.route.resource)
             return Target.DEVICE

@@ -11,7 +11,7 @@ from cloudcore.cloudhub import admission, replies, routing
 from cloudcore.cloudhub.counts import Counts
 from cloudcore.cloudhub.routing import Target
 from cloudcore.cloudhub.sparing import Sparing
-from cloudcore.errors import KubeError, KubeInvalid, RecordsError, Refused
+from cloudcore.errors import HistoryError, KubeError, KubeInvalid, RecordsError, Refused
 from viaduct.handshake import Mode
 from viaduct.message import Message
 
@@ -22,7 +22,7 @@ _RETRY_CODE = 503
 
 
 class Taker(Protocol):
-    """What is needed of an Uplink. Besides what that raises: RecordsError, where an upload cannot be kept now."""
+    """What is needed of an Uplink. Besides what that raises: RecordsError, HistoryError, where an upload or samples cannot be kept now."""
 
     async def take(self, node: str, message: Message) -> Message | None: ...
 
@@ -59,13 +59,10 @@ class Upstream:
         except Refused as exc:
             return self._refuse(node, mode, message, exc)
         except KubeInvalid as exc:
-            # 403 is about our own rights, which an administrator can mend; what is malformed stays so.
-            if exc.code != 403:
-                return self._refuse(node, mode, message, Refused(str(exc), code=exc.code, why="invalid"))
-            return self._put_off(node, mode, message, exc.code, str(exc))
+            return self._refuse(node, mode, message, Refused(str(exc), code=exc.code, why="invalid"))
         except KubeError as exc:
             return self._put_off(node, mode, message, exc.code or _RETRY_CODE, str(exc))
-        except RecordsError as exc:
+        except (RecordsError, HistoryError) as exc:
             return self._put_off(node, mode, message, _RETRY_CODE, str(exc))
         except TimeoutError:
             return self._put_off(node, mode, message, 504, f"not done within {self._limit:g} s")

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from cloudcore.cloudstream import commands, portforward
 from cloudcore.cloudstream.access import Access, Deed
+from cloudcore.cloudstream.dialled import DialledNames
 from cloudcore.cloudstream.kubelet import Place, command_request, container_place, logs_request, node_of_host, port_request
 from cloudcore.cloudstream.resourcemetrics import resource_metrics
 from cloudcore.cloudstream.stream import Stream
@@ -49,6 +50,7 @@ class KubeletServer:
         self._pod_place = pod_place
         self._domain = domain
         self._now = now
+        self._dialled = DialledNames()
         application = web.Application(client_max_size=64 * 1024)
         for path, handler in self._routes():
             application.router.add_route("*", path, self._guarded(handler))
@@ -56,6 +58,7 @@ class KubeletServer:
 
     async def start(self, host: str, port: int, context: ssl.SSLContext) -> int:
         """Listen; returns the port. Raises: OSError: the address is taken or not ours."""
+        self._dialled.note(context)
         return await self._server.start(host, port, context)
 
     async def stop(self) -> None:
@@ -126,7 +129,8 @@ class KubeletServer:
         return web.Response(body=resource_metrics(said).encode(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
     async def _summary_of(self, request: web.Request, subresource: str) -> bytes:
-        node = node_of_host(request.host, self._domain)
+        # What comes through the API server's nodes/proxy carries the API server's own name in its Host.
+        node = node_of_host(request.host, self._domain) or node_of_host(self._dialled.of(request), self._domain)
         await self._admit(request, node, subresource)
         if not node:
             raise StreamError(f"which node? Expected a host of the form <node>.{self._domain}, got {request.host[:260]!r}", code=NOT_FOUND)

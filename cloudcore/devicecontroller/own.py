@@ -46,6 +46,27 @@ def model_for(device: JsonObject, model: JsonObject) -> JsonObject:
     return model | {"spec": spec | {"propertyVisitors": told}}
 
 
+def collected(device: JsonObject) -> list[JsonObject]:
+    """The properties that are marked for collection, as the profile of KubeEdge 1.4 and later has them (P6.15, decision 0100)."""
+    marks = {name: _texts(item) for name, item in items(part(part(device, "spec"), "data"), "dataProperties", "propertyName").items()}
+    if is_annotated(device):
+        marks |= {one.name: _collection(one.settings) for one in device_of(device).properties if _is_collected(one.settings)}
+    return [{"metadata": metadata, "propertyName": name} for name, metadata in sorted(marks.items())]
+
+
+def _is_collected(settings: JsonObject) -> bool:
+    return bool(settings.get("collectCycle") or settings.get("pushMethod") or settings.get("reportToCloud"))
+
+
+def _collection(settings: JsonObject) -> JsonObject:
+    cycle = settings.get("collectCycle") or settings.get("reportCycle")
+    return ({"collectCycle": str(cycle)} if cycle else {}) | ({"reportToCloud": "false"} if settings.get("reportToCloud") is False else {})
+
+
+def _texts(item: JsonObject) -> JsonObject:
+    return {key: value for key, value in sorted(part(item, "metadata").items()) if isinstance(value, str)}
+
+
 def typed(model: JsonObject) -> dict[str, JsonObject]:
     """By property, what the profile says otherwise than v1alpha1 would."""
     if not is_annotated(model):

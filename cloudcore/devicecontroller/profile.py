@@ -37,6 +37,9 @@ _VISITOR_KEYS = {
 _ZERO_SAYS_SOMETHING = ("bit",)
 """Bit 0 of a register is another thing than the register (decision 0078)."""
 
+_DATA_TOPIC = "$ke/events/device/+/data/update"
+"""Where mappers publish what they measure of a property that is marked; the text of KubeEdge's documentation (contract 5.5)."""
+
 _CONVERTER_KEYS = ("startIndex", "endIndex", "shiftLeft", "shiftRight", "orderOfOperations")
 
 
@@ -70,7 +73,8 @@ def _instance(device: JsonObject) -> JsonObject:
     kind, _ = _protocol_of(device)
     if kind:
         entry["protocol"] = f"{kind}-{name}"
-    return entry | {"model": own.model_name(device)}
+    data = own.collected(device)
+    return entry | {"model": own.model_name(device)} | ({"data": {"dataProperties": data, "dataTopic": _DATA_TOPIC}} if data else {})
 
 
 def _protocol(device: JsonObject) -> JsonObject:

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from cloudcore.cluster import Clock, Cluster, Informer
-from cloudcore.edgecontroller import events, nodestatus, podstatus
+from cloudcore.edgecontroller import events, nodestatus, podstatus, tokens
 from cloudcore.edgecontroller.downstream import Downstream
 from cloudcore.edgecontroller.endings import Endings
 from cloudcore.edgecontroller.events import EventReport
 from cloudcore.edgecontroller.interest import Ref, node_of
 from cloudcore.edgecontroller.podstatus import PodReport
 from cloudcore.edgecontroller.translate import content_of, removed_by_name
-from cloudcore.errors import Denied, KubeAlreadyExists, KubeConflict, KubeNotFound, Refused
+from cloudcore.errors import Denied, KubeAlreadyExists, KubeConflict, KubeInvalid, KubeNotFound, Refused
 from cloudcore.kube.resources import (
     CONFIGMAPS,
     EVENTS,
@@ -23,13 +23,16 @@ from cloudcore.kube.resources import (
     PERSISTENT_VOLUMES,
     PODS,
     SECRETS,
+    SERVICE_ACCOUNTS,
     Resource,
 )
 from cloudcore.objects import as_number, epoch_ms, identity, uid_of, version_of
 from cloudcore.ports import Downlink, JsonObject, KubeletEndpoint
+from viaduct.errors import MalformedPayload
 from viaduct.jsontext import read_json
 from viaduct.message import Message, reply_to
 from viaduct.resource import ResourcePath, parse_resource
+from viaduct.tokenrequest import read_request
 from viaduct.vocabulary import DELIVERED, Operation, ResourceType
 
 logger = logging.getLogger(__name__)
@@ -83,6 +86,8 @@ class Upstream:
             case ResourceType.EVENT, Operation.UPDATE:
                 await self._take_event(node, path, message.content)
                 return None
+            case ResourceType.SERVICEACCOUNTTOKEN, Operation.QUERY:
+                return await self._give_token(node, path, message)
             case kind, Operation.QUERY if kind in _ASKABLE:
                 return await self._answer(node, path, message)
         raise Refused(
@@ -90,13 +95,17 @@ class Upstream:
         )
 
     def may_read(self, node: str, resource: str) -> bool:
-        """Whether ``resource`` is its own Node, a pod bound to it or something that its pods name (X2)."""
+        """Whether ``resource`` is its own Node, a pod bound to it or something that its pods name (X2); for which of them a token is
+        may say only its request."""
         path = parse_resource(resource)
         if path.type == ResourceType.NODE:
             return path.name == node
         if path.type == ResourceType.POD:
             pod = self._pods.get(path.namespace, path.name)
             return pod is not None and node_of(pod) == node
+        if path.type == ResourceType.SERVICEACCOUNTTOKEN:
+            own = (self._pods.get(*place) for place in self._downstream.interest.pods_of(node) if place[0] == path.namespace)
+            return any(pod is not None and tokens.account_of(pod) == path.name for pod in own)
         if path.type == ResourceType.PERSISTENTVOLUME:
             # Which claim it is bound to says only the volume itself.
             return bool(path.name)
@@ -260,6 +269,27 @@ class Upstream:
         if path.type == ResourceType.POD and node_of(found) != node:
             raise Denied(f"{path} is not bound to node {node}", "pod_of_another_node")
         return self._object(message, found)
+
+    async def _give_token(self, node: str, path: ResourcePath, message: Message) -> Message:
+        """From the API to the node; nothing of it is kept or logged."""
+        try:
+            request = read_request(_json(message.content))
+        except MalformedPayload as exc:
+            raise Refused(str(exc)) from exc
+        pod = self._pods.get(path.namespace, request.pod)
+        if pod is None or uid_of(pod) != request.uid:
+            pod = await self._read(PODS, path.namespace, request.pod)
+        tokens.check(node, path, request, pod)
+        body = tokens.asked_of_the_api(path, request)
+        try:
+            granted = await self._kube.create(SERVICE_ACCOUNTS, path.namespace, body, subresource="token")
+        except KubeNotFound as exc:
+            raise Refused(f"{path}: the API gives no token: {exc}", code=501, why="no_tokens") from exc
+        except KubeInvalid as exc:
+            if exc.code != 405:
+                raise
+            raise Refused(f"{path}: the API offers no tokens: {exc}", code=501, why="no_tokens") from exc
+        return self._object(message, granted)
 
     def _claimed(self, node: str, volume: JsonObject) -> bool:
         claim = (volume.get("spec") or {}).get("claimRef") or {}

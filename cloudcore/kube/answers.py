@@ -9,12 +9,13 @@ from cloudcore.errors import (
     KubeAlreadyExists,
     KubeConflict,
     KubeError,
+    KubeForbidden,
     KubeGone,
     KubeInvalid,
     KubeNotFound,
 )
 
-_REFUSALS = frozenset({400, 403, 405, 413, 415, 422})
+_REFUSALS = frozenset({400, 405, 413, 415, 422})
 
 
 def error_of(code: int, body: Any, what: str) -> KubeError:
@@ -30,4 +31,4 @@ def _class_of(code: int, reason: str) -> type[KubeError]:
         return KubeAlreadyExists if reason == "AlreadyExists" else KubeConflict
     if code in _REFUSALS:
         return KubeInvalid
-    return {404: KubeNotFound, 410: KubeGone}.get(code, KubeError)
+    return {403: KubeForbidden, 404: KubeNotFound, 410: KubeGone}.get(code, KubeError)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import yaml
 
-from cloudcore.errors import KubeAlreadyExists, KubeConflict, KubeInvalid, KubeNotFound
+from cloudcore.errors import KubeAlreadyExists, KubeConflict, KubeForbidden, KubeInvalid, KubeNotFound
 from cloudcore.kube.ownership import MANAGED_BY, OWNER, Fate, Webhook, equipped, fate_of, is_ours, serves, upgraded
 from cloudcore.kube.resources import CRDS, Resource
 
@@ -52,7 +52,7 @@ async def install(kube: Definitions, webhook: Webhook | None) -> None:
             await _bring(kube, name, wanted)
         except (KubeAlreadyExists, KubeConflict):
             logger.info("another CloudCore writes CustomResourceDefinition %s", name)
-        except KubeInvalid as exc:
+        except (KubeForbidden, KubeInvalid) as exc:
             logger.warning(
                 "CustomResourceDefinition %s cannot be read or written (%s): give CloudCore the rights of rbac.yaml (docs/operations.md)",
                 name,

@@ -25,7 +25,7 @@ _FIELDS = ("node", "topic", "id", "sent", "stored", "content")
 
 
 def add_records_parser(subparsers: Any) -> None:
-    """Add ``records`` to the result of ``ArgumentParser.add_subparsers()``. Sets ``args.look``."""
+    """Add ``records`` to the result of ``ArgumentParser.add_subparsers()``. Sets ``args.look`` and ``args.file_of``."""
     parser = subparsers.add_parser("records", help="print what boards have uploaded over MQTT")
     parser.add_argument("--node", type=_node, metavar="N", help="of this node only")
     parser.add_argument("--topic", type=_topic, metavar="T", help="on this topic only, e.g. SYS/dis/upload_records")
@@ -34,7 +34,7 @@ def add_records_parser(subparsers: Any) -> None:
     parser.add_argument("-o", dest="output", choices=("table", "json", "csv"), default="table", help="how (default table, which shortens)")
     parser.add_argument("--file", metavar="FILE", help="the file of records (default: the one in CloudCore's config)")
     parser.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help="CloudCore's config")
-    parser.set_defaults(look=look)
+    parser.set_defaults(look=look, file_of=lambda config: config.records_file)
 
 
 def look(args: argparse.Namespace, file: Path) -> str:

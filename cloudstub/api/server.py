@@ -12,7 +12,7 @@ from cloudstub.api import information, kubelets, metrics, paths, reading, writin
 from cloudstub.api.bodies import BODY_LIMIT
 from cloudstub.api.respond import error_response
 from cloudstub.api.service import Call, Service, unknown_resource
-from cloudstub.errors import ApiError, MethodNotAllowed
+from cloudstub.errors import ApiError, MethodNotAllowed, NotFound
 from cloudstub.verbs import usage
 from cloudstub.verbs.reviews import User
 from cloudstub.verbs.world import Target
@@ -28,6 +28,13 @@ VERBS: dict[str, Callable[[Call], Awaitable[web.StreamResponse]]] = {
     "PATCH": writing.patch,
     "DELETE": writing.remove,
 }
+NOT_OFFERED = {
+    (
+        "serviceaccounts",
+        "token",
+    ): "this API server makes no tokens of service accounts: it does not know who may do what, so any of them could do everything",
+}
+"""What Kubernetes has below a resource and is left out on purpose (decision 0094)."""
 
 
 def application(service: Service) -> web.Application:
@@ -74,7 +81,8 @@ async def _resource(service: Service, request: web.Request, path: paths.Resource
     if kind is None or (path.namespace and not kind.namespaced):
         raise unknown_resource()
     if path.subresource and path.subresource not in kind.subresources:
-        raise unknown_resource()
+        reason = NOT_OFFERED.get((kind.resource, path.subresource))
+        raise NotFound(reason) if reason else unknown_resource()
     if path.subresource == "status" and not kind.serves_status(path.version):
         raise unknown_resource()
     verb = VERBS.get(request.method)

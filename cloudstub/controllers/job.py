@@ -143,7 +143,9 @@ class _Look:
             "ready": 0 if ended else sum(pods.is_ready(pod) for pod in self._active),
         }
         kept = {key: value for key, value in status_of(self._job).items() if key not in counts}
-        if not self._spec.get("suspend"):
+        if self._spec.get("suspend"):
+            kept.pop("startTime", None)
+        else:
             kept.setdefault("startTime", text_of(self._now))
         status = {**kept, **{key: value for key, value in counts.items() if value or key == "ready"}}
         if indexes.is_indexed(self._job) and self._done:
@@ -162,6 +164,9 @@ class _Look:
         return max(_ended_at(pod) for pod in self._failed) + timedelta(seconds=wait)
 
     def _deadline(self) -> datetime | None:
+        """None while it is suspended: the time begins anew when it goes on."""
+        if self._spec.get("suspend"):
+            return None
         started, seconds = time_of(status_of(self._job).get("startTime")), self._spec.get("activeDeadlineSeconds")
         return None if started is None or seconds is None else started + timedelta(seconds=int(seconds))
 

@@ -11,12 +11,13 @@ from typing import Any
 
 from edgecore.devicetwin.merge import TwinRefused
 from edgecore.devicetwin.shadow import Twin
-from viaduct.device import MsgTwin
+from viaduct.device import MsgTwin, is_device_id, is_key
 from viaduct.jsontext import read_json
 
 Number = int | float
 
 _FARTHEST = 2**63
+_USUAL_CYCLE_MS, _SHORTEST_CYCLE_MS, _LONGEST_CYCLE_MS = 1000, 100, 366 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,14 @@ class Facts:
         if self.minimum is not None:
             return f"{self.minimum} or more"
         return f"{self.maximum} or less" if self.maximum is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """A property whose values are kept as samples: ``cycle`` seconds between two of them; ``upward``: the cloud is to have them too."""
+
+    cycle: float
+    upward: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,13 @@ def models_of(profiles: Iterable[str]) -> dict[str, Model]:
             if model is not None and _text(device, "id"):
                 found[_text(device, "id")] = model
     return found
+
+
+def collected_in(profiles: Iterable[str]) -> dict[str, dict[str, Collected]]:
+    """By device and property, what ``profiles`` mark for collection (P6.15)."""
+    devices = (device for text in profiles for device in _list(_object(text), "deviceInstances"))
+    found = {_text(device, "id"): _marks(_list(_part(device, "data"), "dataProperties")) for device in devices}
+    return {device: marks for device, marks in found.items() if marks and is_device_id(device)}
 
 
 def profile_in(configmap: str, file: str) -> str:
@@ -107,6 +123,18 @@ def _facts(entry: dict[str, Any]) -> Facts:
     if minimum is not None and maximum is not None and minimum > maximum:
         minimum = maximum = None
     return Facts(_text(entry, "dataType"), writable, minimum, maximum, _text(entry, "unit"), _text(entry, "description"))
+
+
+def _marks(entries: list[dict[str, Any]]) -> dict[str, Collected]:
+    named = {_text(entry, "propertyName"): entry for entry in entries}
+    return {name: _collected(_part(entry, "metadata")) for name, entry in named.items() if is_key(name)}
+
+
+def _collected(metadata: dict[str, Any]) -> Collected:
+    """In metadata everything is text, as KubeEdge has it; a cycle that is none counts as the usual one."""
+    cycle = _number(_text(metadata, "collectCycle"))
+    cycle_ms = cycle if cycle is not None and 0 < cycle <= _LONGEST_CYCLE_MS else _USUAL_CYCLE_MS
+    return Collected(max(cycle_ms, _SHORTEST_CYCLE_MS) / 1000, _text(metadata, "reportToCloud") != "false")
 
 
 def _limit(value: Any) -> Number | None:

@@ -20,16 +20,21 @@ from edgecore.beehive.module import Module
 from edgecore.beehive.switchboard import Switchboard
 from edgecore.devicetwin import documents, orders, people, requests, rows
 from edgecore.devicetwin.forms import Forms
-from edgecore.devicetwin.models import Model, models_of, profile_in
+from edgecore.devicetwin.models import Model, collected_in, models_of, profile_in
+from edgecore.devicetwin.sampling import Sampling
 from edgecore.devicetwin.shadow import Shadow
 from edgecore.devicetwin.turn import Turn
 from edgecore.errors import StoreError
 from edgecore.store import metadata, twins
 from edgecore.store.database import Database
+from edgecore.store.recorder import Recorder
 from viaduct import profile, topics
 from viaduct.device import to_text
+from viaduct.deviceparse import parse_data_update
+from viaduct.errors import MalformedPayload
 from viaduct.message import Message, new_message
 from viaduct.resource import MEMBERSHIP_DETAIL
+from viaduct.topics import Request
 from viaduct.vocabulary import Group, ModuleName, Operation, ResourceType, Source
 
 if TYPE_CHECKING:
@@ -61,6 +66,7 @@ class DeviceTwin(Module):
         node: str,
         forms: Forms | None = None,
         showing: Showing | None = None,
+        recorder: Recorder | None = None,
         now_ms: Callable[[], int] | None = None,
     ) -> None:
         self._switchboard = switchboard
@@ -68,6 +74,8 @@ class DeviceTwin(Module):
         self._node = node
         self._forms = forms or Forms()
         self._showing = showing
+        self._recorder = recorder
+        self._sampling = Sampling()
         self._now_ms = now_ms or (lambda: time.time_ns() // 1_000_000)
         self._shadows: dict[str, Shadow] = {}
         self._models: dict[str, Model] = {}
@@ -99,10 +107,21 @@ class DeviceTwin(Module):
         self._round(letters)
 
     def next_tick(self) -> float | None:
-        return self._place_again_at
+        times = [self._place_again_at]
+        if self._recorder is not None:
+            times += [self._sampling.next_time(), self._recorder.next_time()]
+        return min((when for when in times if when is not None), default=None)
 
     def tick(self) -> None:
         self._place_all()
+        if self._recorder is not None:
+            now = time.monotonic()
+            self._recorder.add(self._sampling.due(now, self._now_ms(), self._shadows, self._models), now)
+            self._recorder.work(now)
+
+    def closed(self) -> None:
+        if self._recorder is not None:
+            self._recorder.flush(time.monotonic())
 
     def _round(self, letters: list[Any]) -> None:
         if any(isinstance(letter, ConfigChanged) for letter in letters):
@@ -138,7 +157,9 @@ class DeviceTwin(Module):
     def _ask(self, letter: Arrived, turn: Turn, of_programs: _Handle, of_people: _Wish) -> None:
         matched = topics.match(letter.topic)
         said = len(turn.publishes)
-        if matched is not None:
+        if matched is not None and matched.request is Request.DATA_UPDATE:
+            self._take_readings(matched.subject, letter, turn)
+        elif matched is not None:
             of_programs(matched, letter, turn)
         elif self._showing is not None:
             addressed = self._showing.tree.addressed(letter.topic)
@@ -148,6 +169,19 @@ class DeviceTwin(Module):
                 turn.publishes += self._showing.announce()
         if letter.answer is not None:
             turn.answers.append((letter.answer, [publish.payload for publish in turn.publishes[said:]]))
+
+    def _take_readings(self, device: str, letter: Arrived, turn: Turn) -> None:
+        if self._recorder is None or letter.retained:
+            return
+        try:
+            readings, refused = parse_data_update(letter.payload)
+        except MalformedPayload as exc:
+            turn.warnings.append(f"{letter.topic}: {exc}")
+            return
+        turn.warnings += [f"{letter.topic}: {text}" for text in refused]
+        now = time.monotonic()
+        heard = self._sampling.hear(device, readings, now, turn.now_ms, self._shadows.get(device), turn.model(device))
+        self._recorder.add(heard, now)
 
     def _commit(self, turn: Turn) -> StoreError | None:
         """Wait for the disk, the one thing a loop waits for, as long as it takes: an unknown outcome would leave memory and store apart."""
@@ -205,7 +239,9 @@ class DeviceTwin(Module):
             self._unplaced.append((ModuleName.EVENTBUS, PublishAll(tuple(publishes))))
 
     def _read_models(self) -> None:
-        self._models = models_of(self._profiles().values())
+        profiles = self._profiles().values()
+        self._models = models_of(profiles)
+        self._sampling.follow(collected_in(profiles), time.monotonic())
 
     def _profiles(self) -> dict[str, str]:
         """By namespace, what MetaManager keeps for mappers. Read each time: it may be large, and is asked for seldom."""

@@ -67,6 +67,8 @@ def _of_database(case: Case) -> Iterator[str]:
     if case.board.exists(case.config.database.data_source):
         for value in inspection.secret_values(case.database):
             yield from masking.forms_of_secret_value(value)
+        for token in inspection.token_values(case.database):
+            yield from masking.forms_of(token)
 
 
 def _of_registries(case: Case) -> Iterator[str]:

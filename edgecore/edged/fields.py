@@ -38,7 +38,7 @@ def field_value(path: str, plan: PodPlan, around: Surroundings) -> str:
         "metadata.labels": _lines(plan.metadata.get("labels")),
         "metadata.annotations": _lines(plan.metadata.get("annotations")),
         "spec.nodeName": str(plan.spec.get("nodeName") or around.node),
-        "spec.serviceAccountName": str(plan.spec.get("serviceAccountName") or "default"),
+        "spec.serviceAccountName": plan.account,
         "status.hostIP": around.host_address,
         "status.hostIPs": around.host_address,
         "status.podIP": address,

@@ -31,7 +31,8 @@ from edgecore.edged.reconcile import Make
 from edgecore.edged.sources import SECRET, Source, content, sources_of
 from edgecore.edged.status import CREATING, Waiting
 from edgecore.edged.stopping import Stopper
-from edgecore.edged.volumes import DEVICES, Claim, Host, Volume, mounts_of, volumes_of
+from edgecore.edged.tokens import PodTokens
+from edgecore.edged.volumes import DEVICES, Claim, Files, Host, Volume, mounts_of, volumes_of
 from edgecore.errors import Busy, EngineError, EngineUnreachable, ImageMissing, NoAnswer, NotFound, StoreError
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,8 @@ class ContainerMaker:
         self._volumes: dict[str, Volume] = {}
         self._failures: dict[str, int] = {}
         self._fetcher = ImageFetcher(shop, wake)
+        self._tokens = PodTokens(shop)
+        self._refresh_at = 0.0
         self._told = ""
         self.sandbox = ""
         self.address = ""
@@ -67,12 +70,14 @@ class ContainerMaker:
 
     @property
     def look_at(self) -> list[float]:
-        """When a pull that takes long is to be told again (monotonic)."""
-        return self._fetcher.look_at
+        """When a pull that takes long is to be told again, a token gets old, or volumes are worth another try (monotonic); may be past."""
+        return [*self._fetcher.look_at, *([self._refresh_at] if self._refresh_at else self._tokens.look_at)]
 
     def forget_tries(self) -> None:
         """Something changed: everything is worth another try now."""
         self.retry_at.clear()
+        self._refresh_at = 0.0
+        self._tokens.forget_failures()
 
     def forget_document(self, source: Source) -> bool:
         """An object changed. False: this pod does not use it."""
@@ -85,15 +90,21 @@ class ContainerMaker:
 
     def refresh_volumes(self, plan: PodPlan) -> None:
         """Write what has changed; containers that run see it. A problem is no reason to disturb them."""
-        if self._places is not None or not plan.spec.get("volumes"):
+        if not plan.spec.get("volumes") or self._refresh_at > time.monotonic():
+            return
+        self._refresh_at = 0.0
+        if self._places is not None and not self._tokens.due():
             return
         try:
-            self._prepare(plan)
+            if self._places is None:
+                self._prepare(plan)
+            else:
+                self._write_again(plan)
         except VolumeProblem as exc:
             level, self._told = (logging.DEBUG if str(exc) == self._told else logging.WARNING), str(exc)
             logger.log(level, "pod %s/%s: %s", plan.namespace, plan.name, exc)
             self._shop.events.about_pod(plan, "FailedMount", str(exc), warning=True)
-            self.retry_at.setdefault("", time.monotonic() + RETRY)
+            self._refresh_at = time.monotonic() + RETRY
 
     def make_sandbox(self, plan: PodPlan) -> None:
         spec = sandbox_spec(plan, self._shop.rules())
@@ -222,10 +233,17 @@ class ContainerMaker:
         if self._places is None:
             self._look_up(plan)
             around = replace(self._shop.around(), pod_address=self.address)
-            volumes = volumes_of(plan, self._documents, around)
+            volumes = volumes_of(plan, self._documents, around, self._tokens.look_up(plan))
             self._places = {volume.name: self._place(plan, volume) for volume in volumes}
             self._volumes = {volume.name: volume for volume in volumes}
         return self._places
+
+    def _write_again(self, plan: PodPlan) -> None:
+        """For a token that got old. Only what we write: the pod's own directories are left as it has made them."""
+        around = replace(self._shop.around(), pod_address=self.address)
+        for volume in volumes_of(plan, self._documents, around, self._tokens.look_up(plan)):
+            if isinstance(volume, Files):
+                self._shop.files.prepare(plan.uid, volume)
 
     def _place(self, plan: PodPlan, volume: Volume) -> Path:
         if not isinstance(volume, Claim):

@@ -69,8 +69,18 @@ class PodPlan:
         return replace(self, document={**self.document, "status": status})
 
     @property
+    def over(self) -> bool:
+        """Whether that status is the last one: a pod that has ended stays so."""
+        return self.status.get("phase") in ("Succeeded", "Failed")
+
+    @property
     def wanted(self) -> tuple[Wanted, ...]:
         return (*self.inits, *self.containers)
+
+    @property
+    def account(self) -> str:
+        """The pod's service account."""
+        return str(self.spec.get("serviceAccountName") or self.spec.get("serviceAccount") or "default")
 
     @property
     def hostname(self) -> str:

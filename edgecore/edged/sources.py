@@ -1,16 +1,21 @@
-"""The ConfigMaps and Secrets that a pod needs, and what they hold. Pure."""
+"""The ConfigMaps, Secrets and tokens that a pod needs, and what they hold. Pure."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from edgecore.edged.errors import ConfigProblem
+from viaduct.tokenrequest import USUAL_SECONDS
 
 CONFIGMAP = "configmap"
 SECRET = "secret"
+API_ACCESS_PREFIX = "kube-api-access-"
+"""Volumes that an API server adds to every pod so that it can call back."""
+
 _WORDS = {CONFIGMAP: "ConfigMap", SECRET: "Secret"}
 
 
@@ -23,6 +28,44 @@ class Source(NamedTuple):
 
 Documents = Mapping[Source, dict[str, Any] | None]
 """What is known: the object, or None where there is none."""
+
+
+class TokenWish(NamedTuple):
+    """A token of the pod's service account. ``audience`` "": the API's own."""
+
+    audience: str
+    seconds: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TokenFound:
+    """``problem``: why there is no token, or no newer one; ``text`` "": there is none."""
+
+    text: str = dataclasses.field(default="", repr=False)
+    problem: str = ""
+
+
+def is_api_access(volume: dict[str, Any]) -> bool:
+    """Whether an API server added the volume by itself. A pod starts with what there is of it (decision 0094)."""
+    return str(volume.get("name", "")).startswith(API_ACCESS_PREFIX) and volume.get("projected") is not None
+
+
+def token_wishes(spec: dict[str, Any]) -> dict[TokenWish, bool]:
+    """Every token that a PodSpec names, and whether the pod asked for it itself and so cannot start without it."""
+    wishes: dict[TokenWish, bool] = {}
+    for volume in spec.get("volumes") or []:
+        for part in volume_sources(volume):
+            if isinstance(source := part.get("serviceAccountToken"), dict):
+                wish = token_wish(source)
+                wishes[wish] = wishes.get(wish, False) or not is_api_access(volume)
+    return wishes
+
+
+def token_wish(source: dict[str, Any]) -> TokenWish:
+    """Of a projected volume's ``serviceAccountToken``."""
+    seconds = source.get("expirationSeconds")
+    usable = isinstance(seconds, int) and not isinstance(seconds, bool) and seconds > 0
+    return TokenWish(str(source.get("audience") or ""), seconds if usable and isinstance(seconds, int) else USUAL_SECONDS)
 
 
 def sources_of(spec: dict[str, Any]) -> set[Source]:

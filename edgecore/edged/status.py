@@ -32,19 +32,27 @@ _GONE = Ended(restarts.UNSEEN_EXIT_CODE, restarts.UNSEEN, 0.0, 0.0, "")
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why the node ended the pod, which has thereby failed."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sight:
     """What is known of a pod's containers at one moment.
 
     ``containers``: by name, those that exist. ``waiting``: by name, why one is not made (again). ``ends``: by name, how those ended that
-    are removed already. ``gone``: the pod is being deleted and none of its containers exists any more. ``evicted``: why the node
-    took it down.
+    are removed already. ``gone``: the pod is being deleted and none of its containers exists any more. ``verdict``: why the node
+    ended it; a container that is not there then is none that waits.
     """
 
     containers: Mapping[str, Container]
     waiting: Mapping[str, Waiting] = field(default_factory=dict)
     ends: Mapping[str, Ended] = field(default_factory=dict)
     gone: bool = False
-    evicted: str = ""
+    verdict: Verdict | None = None
     health: Health = UNPROBED
     warnings: tuple[str, ...] = ()
 
@@ -75,8 +83,8 @@ def pod_status(plan: PodPlan, sight: Sight, *, host_address: str, started: float
     }
     if plan.inits:
         status["initContainerStatuses"] = inits
-    if sight.evicted:
-        status |= {"phase": "Failed", "reason": "Evicted", "message": sight.evicted}
+    if sight.verdict is not None:
+        status |= {"reason": sight.verdict.reason, "message": sight.verdict.message}
     if address and not sight.gone:
         status |= {"podIP": address, "podIPs": [{"ip": address}]}
     return status
@@ -105,8 +113,9 @@ def _container_status(plan: PodPlan, wanted: Wanted, sight: Sight, *, begun: boo
     end = restarts.ended(container) if container else sight.ends.get(wanted.name)
     lost = None
     if end is None and container is None:
-        lost = None if sight.gone else restarts.lost(plan.statuses(init=wanted.init), wanted.name)
-        end = _GONE if sight.gone else _end_that_stands(plan, wanted, sight)
+        over = sight.gone or sight.verdict is not None
+        lost = None if over else restarts.lost(plan.statuses(init=wanted.init), wanted.name)
+        end = _GONE if over else _end_that_stands(plan, wanted, sight)
     waiting = sight.waiting.get(wanted.name)
     last = lost.last if lost is not None and end is None else record.last
     running = container is not None and container.state is State.RUNNING
@@ -183,6 +192,8 @@ def _phase(
 ) -> str:
     if before.get("phase") in ("Succeeded", "Failed"):
         return str(before["phase"])
+    if sight.verdict is not None:
+        return "Failed"
     if sight.gone:
         succeeded = all(s["state"].get("terminated", {}).get("exitCode") == 0 for s in mains)
         return "Succeeded" if succeeded else "Failed"

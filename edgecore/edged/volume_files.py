@@ -7,6 +7,7 @@ the old set or the new one, never a mixture. Readers in containers see the chang
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 import stat
@@ -16,7 +17,10 @@ from pathlib import Path
 from edgecore.edged.errors import VolumeProblem
 from edgecore.edged.volumes import Claim, Empty, Files, Host
 
+logger = logging.getLogger(__name__)
+
 _DATA = "..data"
+_SINCE = "since"
 _MADE_IF_MISSING = ("", "DirectoryOrCreate")
 _TESTS = {
     "Directory": stat.S_ISDIR,
@@ -108,6 +112,27 @@ class VolumeFiles:
                     continue
         return total
 
+    def note_since(self, uid: str, moment: float) -> None:
+        """Remember a moment of a clock that begins with each boot. Without a tmpfs nothing is remembered."""
+        if self._memory is None:
+            return
+        try:
+            (self._memory / uid).mkdir(mode=0o700, parents=True, exist_ok=True)
+            fresh = self._memory / uid / f"{_SINCE}.new"
+            fresh.write_text(repr(moment))
+            fresh.replace(self._memory / uid / _SINCE)
+        except OSError as exc:
+            logger.warning("since when pod %s is active could not be noted: %s", uid, exc)
+
+    def noted_since(self, uid: str) -> float | None:
+        """What was noted in this boot."""
+        if self._memory is None:
+            return None
+        try:
+            return float((self._memory / uid / _SINCE).read_text())
+        except (OSError, ValueError):
+            return None
+
     def forget(self, uid: str) -> None:
         """Remove everything of a pod."""
         for root in self._roots():
@@ -165,6 +190,8 @@ def _write_all(directory: Path, volume: Files) -> None:
         with os.fdopen(descriptor, "wb") as out:
             out.write(file.data)
             mode = file.mode & 0o777
+            if file.owner is not None:
+                os.fchown(descriptor, file.owner, -1)
             if volume.group is not None:
                 os.fchown(descriptor, -1, volume.group)
                 mode |= (mode & 0o400) >> 3

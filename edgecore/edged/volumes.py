@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,18 +13,32 @@ from edgecore.edged.expansion import expand
 from edgecore.edged.fields import Surroundings, field_value, resource_value
 from edgecore.edged.pod import PodPlan
 from edgecore.edged.quantity import whole
-from edgecore.edged.sources import CONFIGMAP, SECRET, Documents, Source, content, volume_sources
+from edgecore.edged.sources import (
+    CONFIGMAP,
+    SECRET,
+    Documents,
+    Source,
+    TokenFound,
+    TokenWish,
+    content,
+    is_api_access,
+    token_wish,
+    volume_sources,
+)
 
 _CLAIM = re.compile(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")
 DEFAULT_MODE = 0o644
-API_ACCESS_PREFIX = "kube-api-access-"
-"""Volumes that an API server adds to every pod so that it can call back. There is no such API on a board: they are left out."""
+_TOKEN_MODE = 0o600
+NO_TOKENS: Mapping[TokenWish, TokenFound] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class File:
+    """``owner``: the user whose file it is, None: root's."""
+
     data: bytes
     mode: int
+    owner: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +97,24 @@ class VolumeMount:
     read_only: bool
 
 
-def volumes_of(plan: PodPlan, documents: Documents, around: Surroundings) -> list[Volume]:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What volumes are filled from."""
+
+    plan: PodPlan
+    documents: Documents
+    around: Surroundings
+    tokens: Mapping[TokenWish, TokenFound]
+
+
+def volumes_of(
+    plan: PodPlan, documents: Documents, around: Surroundings, tokens: Mapping[TokenWish, TokenFound] = NO_TOKENS
+) -> list[Volume]:
     """Raises:
-    VolumeProblem: a kind that a board does not have, an object that is missing, a path that leaves its volume.
+    VolumeProblem: a kind that a board does not have, an object or token that is missing, a path that leaves its volume.
     """
-    entries = [entry for entry in plan.spec.get("volumes") or [] if not str(entry.get("name", "")).startswith(API_ACCESS_PREFIX)]
-    return [_volume(entry, plan, documents, around) for entry in entries]
+    known = _Known(plan, documents, around, tokens)
+    return [_volume(entry, known) for entry in plan.spec.get("volumes") or []]
 
 
 def mounts_of(container: dict[str, Any], plan: PodPlan, variables: dict[str, str]) -> list[VolumeMount]:
@@ -98,8 +125,6 @@ def mounts_of(container: dict[str, Any], plan: PodPlan, variables: dict[str, str
     mounts = []
     for entry in container.get("volumeMounts") or []:
         volume, target = str(entry.get("name", "")), str(entry.get("mountPath", ""))
-        if volume.startswith(API_ACCESS_PREFIX):
-            continue
         if volume not in known:
             raise VolumeProblem(f'volumeMounts: no volume is named "{volume}"')
         if not target.startswith("/") or ".." in target.split("/"):
@@ -118,11 +143,11 @@ def inner_path(path: str) -> str:
     return posixpath.normpath(path)
 
 
-def _volume(entry: dict[str, Any], plan: PodPlan, documents: Documents, around: Surroundings) -> Volume:
+def _volume(entry: dict[str, Any], known: _Known) -> Volume:
     name = str(entry.get("name", ""))
     if "/" in name or name.startswith(".") or not name:
         raise VolumeProblem(f"volume {name!r}: the name is not usable")
-    group = (plan.spec.get("securityContext") or {}).get("fsGroup")
+    group = (known.plan.spec.get("securityContext") or {}).get("fsGroup")
     if (empty := entry.get("emptyDir")) is not None:
         return Empty(name, in_memory=empty.get("medium") == "Memory", group=group, size=_size(empty, name))
     if (claim := entry.get("persistentVolumeClaim")) is not None:
@@ -137,7 +162,7 @@ def _volume(entry: dict[str, Any], plan: PodPlan, documents: Documents, around: 
     if not any(entry.get(kind) is not None for kind in ("configMap", "secret", "downwardAPI", "projected")):
         kinds = ", ".join(sorted(key for key in entry if key != "name")) or "none"
         raise VolumeProblem(f"volume {name}: kind {kinds} is not supported on this node")
-    return _files(name, entry, plan, documents, around, group)
+    return _files(name, entry, known, group)
 
 
 def _size(empty: dict[str, Any], name: str) -> int | None:
@@ -147,7 +172,7 @@ def _size(empty: dict[str, Any], name: str) -> int | None:
         raise VolumeProblem(f"volume {name}: emptyDir.sizeLimit: {exc}") from exc
 
 
-def _files(name: str, entry: dict[str, Any], plan: PodPlan, documents: Documents, around: Surroundings, group: int | None) -> Files:
+def _files(name: str, entry: dict[str, Any], known: _Known, group: int | None) -> Files:
     parts = volume_sources(entry)
     whole: dict[str, Any] = next(
         (entry[kind] for kind in ("configMap", "secret", "downwardAPI", "projected") if entry.get(kind) is not None), {}
@@ -156,23 +181,46 @@ def _files(name: str, entry: dict[str, Any], plan: PodPlan, documents: Documents
     files: dict[str, File] = {}
     try:
         for part in parts:
-            files |= _part(part, mode, plan, documents, around)
+            files |= _part(part, mode, known, group, lenient=is_api_access(entry))
     except ConfigProblem as exc:
         raise VolumeProblem(f'MountVolume.SetUp failed for volume "{name}" : {exc}') from exc
-    return Files(name, files, in_memory=any(part.get("secret") for part in parts), group=group)
+    return Files(name, files, in_memory=any(part.get("secret") or part.get("serviceAccountToken") for part in parts), group=group)
 
 
-def _part(part: dict[str, Any], mode: int, plan: PodPlan, documents: Documents, around: Surroundings) -> dict[str, File]:
+def _part(part: dict[str, Any], mode: int, known: _Known, group: int | None, *, lenient: bool) -> dict[str, File]:
+    """``lenient``: what is missing is left out."""
     for field, kind in (("configMap", CONFIGMAP), ("secret", SECRET)):
         if ref := part.get(field):
-            optional = bool(ref.get("optional"))
-            values = content(documents, Source(kind, str(ref.get("name"))), plan.namespace, optional=optional)
+            optional = bool(ref.get("optional")) or lenient
+            values = content(known.documents, Source(kind, str(ref.get("name"))), known.plan.namespace, optional=optional)
             return _chosen(values, ref.get("items"), mode, optional=optional)
+    if source := part.get("serviceAccountToken"):
+        return _token(source, mode, known, group, lenient=lenient)
     files = {}
     for item in (part.get("downwardAPI") or {}).get("items") or []:
-        text = _downward(item, plan, around)
+        text = _downward(item, known.plan, known.around)
         files[inner_path(str(item.get("path", "")))] = File(text.encode(), int(item.get("mode") or mode))
     return files
+
+
+def _token(source: dict[str, Any], mode: int, known: _Known, group: int | None, *, lenient: bool) -> dict[str, File]:
+    """As a kubelet does: for the pod's user or group alone where it has one."""
+    path = inner_path(str(source.get("path", "")))
+    found = known.tokens.get(token_wish(source), TokenFound(problem="it was not asked for"))
+    if not found.text:
+        if lenient:
+            return {}
+        raise ConfigProblem(f"failed to fetch token: {found.problem}")
+    owner = _one_user(known.plan)
+    return {path: File(found.text.encode(), mode if owner is None and group is None else _TOKEN_MODE, owner)}
+
+
+def _one_user(plan: PodPlan) -> int | None:
+    """The user of every container of the pod, None where they are not all the same or nobody says."""
+    general = (plan.spec.get("securityContext") or {}).get("runAsUser")
+    users = {(wanted.document.get("securityContext") or {}).get("runAsUser", general) for wanted in plan.wanted}
+    user = users.pop() if len(users) == 1 else None
+    return user if isinstance(user, int) else None
 
 
 def _chosen(values: dict[str, bytes], items: Any, mode: int, *, optional: bool) -> dict[str, File]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from edgecore.containers.model import Container, State
-from edgecore.edged import restarts
+from edgecore.edged import deadlines, restarts
 from edgecore.edged.generations import current
 from edgecore.edged.health import Health
 from edgecore.edged.maker import RETRY, ContainerMaker
@@ -18,7 +18,7 @@ from edgecore.edged.pod import PodPlan, started_at
 from edgecore.edged.ports import Workshop
 from edgecore.edged.reconcile import Decision, Make, MakeSandbox, Remove, RemoveSandbox, Stop, decide, tear_down
 from edgecore.edged.sources import Source
-from edgecore.edged.status import Sight, Waiting, crash_loop, pod_status
+from edgecore.edged.status import Sight, Verdict, Waiting, crash_loop, pod_status
 from edgecore.edged.stopping import Stopper
 from edgecore.edgemesh.serving import resident_of
 from edgecore.errors import Busy, EngineError, EngineUnreachable, NoAnswer, StoreError
@@ -30,6 +30,7 @@ Fingerprint = frozenset[tuple[str, State]]
 ORPHAN_GRACE = 10.0
 _EVICTION_GRACE = 10.0
 _AGAIN_SOON = 2.0
+_TOO_LONG = Verdict(deadlines.REASON, deadlines.MESSAGE)
 
 
 class PodWorker:
@@ -52,6 +53,8 @@ class PodWorker:
         self._ends: dict[str, restarts.Ended] = {}
         self._ended_at = restarts.Ends()
         self._started = 0.0
+        self._since: float | None = None
+        self._expiring = False
         self._told: dict[str, Any] = {}
         self._status: dict[str, Any] = {}
         self._served_as: dict[str, Any] | None = None
@@ -110,7 +113,7 @@ class PodWorker:
             plan = self._last_plan
             going, status = True, status or {}
         else:
-            going = plan.deleting or bool(self._eviction)
+            going = plan.deleting or bool(self._eviction) or self._expiring
         if plan is None or status is None:
             return Presence(None, pids)
         return Presence(resident_of(plan.document, status, going=going), pids)
@@ -179,7 +182,9 @@ class PodWorker:
             self._maker.address = "" if plan.host_network or plan.shared else str(plan.status.get("podIP") or "")
         if plan.deleting:
             return self._end(plan, observed)
-        if self._eviction and plan.status.get("phase") not in ("Succeeded", "Failed"):
+        if plan.status.get("reason") == deadlines.REASON or self._has_run_too_long(plan):
+            return self._expire(plan, observed)
+        if self._eviction and not plan.over:
             return self._leave(plan, observed)
         return self._keep(plan, observed)
 
@@ -193,14 +198,15 @@ class PodWorker:
         now = self._shop.steady()
         ends = self._ended_at.look(observed, wall=self._shop.clock(), running=now)
         decision = decide(plan, observed, sandboxes, now, ends=ends, health=health)
-        self._maker.refresh_volumes(plan)
+        if not plan.over:
+            self._maker.refresh_volumes(plan)
         if decision.actions:
             self._perform(plan, decision)
             observed = self._observe()
             self._remember_network(plan, observed)
             health = self._ask_probes(plan, observed)
         self._tell(plan, Sight(current(observed, plan.status), self._waiting(plan, decision), warnings=self._warnings(plan), health=health))
-        return 0.0 if decision.leads_on and not self._maker.waiting else self._pause(decision)
+        return 0.0 if decision.leads_on and not self._maker.waiting else self._pause(plan, decision)
 
     def _ask_probes(self, plan: PodPlan, observed: Sequence[Container]) -> Health:
         """What probes have found out so far, about the containers that are there now."""
@@ -219,7 +225,7 @@ class PodWorker:
 
     def _is_to_go(self) -> bool:
         plan = self._plan
-        return self._closed or plan is None or plan.deleting
+        return self._closed or plan is None or plan.deleting or self._has_run_too_long(plan)
 
     def _perform(self, plan: PodPlan, decision: Decision) -> None:
         runtime = self._shop.runtime()
@@ -250,7 +256,36 @@ class PodWorker:
         self._shop.prober.forget(self.uid)
         self._shop.events.about_pod(plan, "Evicted", self._eviction, warning=True)
         self._tear_down(observed, most=_EVICTION_GRACE)
-        self._tell(plan, Sight({}, ends=self._ends, gone=True, evicted=self._eviction))
+        self._tell(plan, Sight({}, ends=self._ends, gone=True, verdict=Verdict("Evicted", self._eviction)))
+        return None
+
+    def _has_run_too_long(self, plan: PodPlan) -> bool:
+        expires = self._expires_at(plan)
+        return expires is not None and expires <= self._shop.steady()
+
+    def _expires_at(self, plan: PodPlan) -> float | None:
+        """By the steady clock; None: never."""
+        limit = deadlines.limit_of(plan.spec)
+        if limit is None or plan.over:
+            return None
+        if self._since is None:
+            now, noted = self._shop.steady(), self._shop.files.noted_since(self.uid)
+            self._since = deadlines.active_since(noted, started=self._started, wall=self._shop.clock(), running=now)
+            if noted != self._since:
+                self._shop.files.note_since(self.uid, self._since)
+        return self._since + limit
+
+    def _expire(self, plan: PodPlan, observed: list[Container]) -> float | None:
+        """Over its deadline: its containers end with the pod's grace, and stay for their logs. Whoever made the pod hears of it then."""
+        self._shop.prober.forget(self.uid)
+        if plan.status.get("reason") != deadlines.REASON:
+            logger.info("pod %s/%s: %s", plan.namespace, plan.name, deadlines.MESSAGE)
+            self._shop.events.about_pod(plan, deadlines.REASON, deadlines.MESSAGE)
+        self._expiring = True
+        self._shop.told()
+        self._stopper.stop_all(plan, [c for c in observed if c.state is State.RUNNING], plan.grace)
+        self._shop.pulls.forget_asker(self.uid)
+        self._tell(plan, Sight(current(self._observe(), plan.status), verdict=_TOO_LONG))
         return None
 
     def _remove_everything(self) -> float:
@@ -323,8 +358,8 @@ class PodWorker:
             self._shop.meta.report_pod_status(plan.namespace, plan.name, plan.uid, status)
             self._told = self._status = status
 
-    def _pause(self, decision: Decision) -> float | None:
-        times = [at - time.monotonic() for at in (*self._maker.retry_at.values(), *self._maker.look_at)]
-        if decision.wake_at is not None:
-            times.append(decision.wake_at - self._shop.steady())
+    def _pause(self, plan: PodPlan, decision: Decision) -> float | None:
+        look_at = [] if plan.over else self._maker.look_at
+        times = [at - time.monotonic() for at in (*self._maker.retry_at.values(), *look_at)]
+        times += [at - self._shop.steady() for at in (decision.wake_at, self._expires_at(plan)) if at is not None]
         return max(0.05, min(times)) if times else None

@@ -8,17 +8,20 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from edgecore.errors import StoreError
 from edgecore.store import outbox
 from edgecore.store.database import Database
+from edgecore.store.history import OwedSegment
 from edgecore.store.outbox import OwedRow, Rank
 from edgecore.store.transaction import Transaction
 
 logger = logging.getLogger(__name__)
 
 _PAGE = 256
+_PAGE_OF_SAMPLES = 2
+"""Segments are large, and wait in the table as well as here."""
 _READ_PAUSE = 0.01
 _SETTLE_PAUSE = 0.5
 _SETTLE_ENOUGH = 256
@@ -31,6 +34,7 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._ranks = frozenset(Rank)
         self._last: dict[Rank, int] = {}
         self._unread: set[Rank] = set()
         self._read_at = 0.0
@@ -41,24 +45,25 @@ class Ledger:
         self._failed: deque[tuple[list[int], list[int]]] = deque()
         self._caps_at = 0.0
 
-    def begin(self) -> None:
-        """A connection began: everything is owed on it."""
+    def begin(self, *, ledger: bool = True) -> None:
+        """A connection began: everything is owed on it; to KubeEdge, in plain mode, no samples (P5.12)."""
+        self._ranks = frozenset(rank for rank in Rank if ledger or rank is not Rank.SAMPLES)
         self._last = dict.fromkeys(Rank, 0)
         self._read_at = 0.0
         self.changed()
 
     def changed(self) -> None:
         """There may be more to read."""
-        self._unread = set(Rank)
+        self._unread = set(self._ranks)
 
-    def read(self, now: float, has_room: Callable[[Rank], bool]) -> list[tuple[Rank, OwedRow]]:
+    def read(self, now: float, has_room: Callable[[Rank], bool]) -> list[tuple[Rank, OwedRow | OwedSegment]]:
         """What is to be offered for sending: a page of each rank that has more and that ``has_room`` for it."""
         ranks = [rank for rank in Rank if rank in self._unread and has_room(rank)]
         if not ranks or now < self._read_at + _READ_PAUSE:
             return []
         self._read_at = now
         done = {*self._taken, *self._refused}
-        found: list[tuple[Rank, OwedRow]] = []
+        found: list[tuple[Rank, OwedRow | OwedSegment]] = []
         for rank in ranks:
             found += [(rank, row) for row in self._page(rank) if row.id not in done]
         return found
@@ -109,15 +114,16 @@ class Ledger:
     def _has_enough(self, now: float) -> bool:
         return len(self._taken) >= _SETTLE_ENOUGH and now >= self._not_before
 
-    def _page(self, rank: Rank) -> list[OwedRow]:
+    def _page(self, rank: Rank) -> Sequence[OwedRow | OwedSegment]:
+        size = _PAGE_OF_SAMPLES if rank is Rank.SAMPLES else _PAGE
         try:
-            rows = self._database.hand_out(rank, self._last.get(rank, 0), _PAGE)
+            rows = self._database.hand_out(rank, self._last.get(rank, 0), size)
         except StoreError as exc:
             logger.error("the outbox cannot be read: %s", exc)
             rows = []
         if rows:
             self._last[rank] = rows[-1].id
-        if len(rows) < _PAGE:
+        if len(rows) < size:
             self._unread.discard(rank)
         return rows
 

@@ -42,6 +42,7 @@ _LISTENERS = (
 )
 _BUSY_ENOUGH = 256
 """Rows of a rank in memory at once; the others wait in the table, where newer states replace them."""
+_SAMPLES_ENOUGH = 2
 _UNTOLD_PAUSE = 0.1
 _LETTERS_AT_ONCE = 256
 
@@ -164,7 +165,7 @@ class EdgeHub(Module):
         self._upward = Upward(self._settings.timing, self._settings.pace)
         self._resent_before = self._counts.resent
         self._counts.linked(time.monotonic())
-        self._ledger.begin()
+        self._ledger.begin(ledger=mode is Mode.LEDGER)
         logger.info("linked to the cloud, delivery mode %s", mode)
         if mode is Mode.LEDGER:
             objects, devices = self._database.read(lambda tx: (metadata.held(tx), twins.held(tx)))
@@ -253,7 +254,7 @@ class EdgeHub(Module):
             self._session.send(encode(message))
 
     def _has_room(self, rank: Rank) -> bool:
-        return self._upward.waiting(rank) < _BUSY_ENOUGH
+        return self._upward.waiting(rank) < (_SAMPLES_ENOUGH if rank is Rank.SAMPLES else _BUSY_ENOUGH)
 
     def _settle(self, msg_id: str, *, refused: bool = False) -> None:
         self._counts.acknowledged += not refused and self._upward.knows(msg_id)

@@ -31,6 +31,13 @@ logger = logging.getLogger(__name__)
 BATCH = 200
 DELIVERY_TIMEOUT = 5.0
 
+_RECEIVERS = {
+    Destination.TWIN: (ModuleName.DEVICETWIN,),
+    Destination.CLOUD: (ModuleName.EVENTBUS,),
+    # Uploads last: what is said again because there was no room hurts DeviceTwin less.
+    Destination.BOTH: (ModuleName.DEVICETWIN, ModuleName.EVENTBUS),
+}
+
 
 class EventBus(Module):
     name = ModuleName.EVENTBUS
@@ -167,9 +174,11 @@ class EventBus(Module):
         if where is Destination.NOWHERE:
             logger.debug("nobody wants %.200r", topic)
             return True
-        name = ModuleName.DEVICETWIN if where is Destination.TWIN else ModuleName.EVENTBUS
+        return all(self._hand_to(name, Arrived(topic, payload, retained=is_retained)) for name in _RECEIVERS[where])
+
+    def _hand_to(self, name: ModuleName, letter: Arrived) -> bool:
         try:
-            self._switchboard.send_from_rim(name, Arrived(topic, payload, retained=is_retained), timeout=DELIVERY_TIMEOUT)
+            self._switchboard.send_from_rim(name, letter, timeout=DELIVERY_TIMEOUT)
         except Busy:
             return self._stopping.is_set() or name not in self._switchboard.lengths()
         return True

@@ -25,6 +25,7 @@ AUTH_INFO = "auth_info"
 class Destination(Enum):
     TWIN = "twin"
     CLOUD = "cloud"
+    BOTH = "both"
     NOWHERE = "nowhere"
 
 
@@ -50,6 +51,8 @@ def destination(topic: str, asked_for: Iterable[str], from_people: Iterable[str]
     if any(filter_matches(pattern, topic) for pattern in from_people):
         return Destination.TWIN
     matched = topics.match(topic)
+    if matched is not None and matched.request is Request.DATA_UPDATE:
+        return Destination.BOTH if any(filter_matches(pattern, topic) for pattern in asked_for) else Destination.TWIN
     if matched is not None:
         return Destination.CLOUD if matched.request is Request.UPLOAD else Destination.TWIN
     if topic.startswith((topics.DEVICE_PREFIX, topics.NODE_PREFIX)):

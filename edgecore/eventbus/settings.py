@@ -8,7 +8,7 @@ from pathlib import Path
 from edgecore.config import EventBus as EventBusConfig
 from edgecore.eventbus.broker import BrokerAddress, parse_address
 from edgecore.eventbus.modes import EXTERNAL
-from viaduct.topics import EDGE_SUBSCRIPTIONS, NAMESPACED_SUBSCRIPTIONS, PLAIN_SUBSCRIPTIONS
+from viaduct.topics import DATA_SUBSCRIPTIONS, EDGE_SUBSCRIPTIONS, NAMESPACED_SUBSCRIPTIONS, PLAIN_SUBSCRIPTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,17 @@ _DEVICES = {"plain": PLAIN_SUBSCRIPTIONS, "namespaced": NAMESPACED_SUBSCRIPTIONS
 
 
 def bus_settings(
-    config: EventBusConfig, *, node: str, directory: Path, topic_form: str = "plain", retaining: Retaining | None = None
+    config: EventBusConfig,
+    *,
+    node: str,
+    directory: Path,
+    topic_form: str = "plain",
+    retaining: Retaining | None = None,
+    takes_samples: bool = False,
 ) -> BusSettings:
     """``directory`` is made when our own broker starts. Answers about twins are never published below QoS 1 (contract 7.1): ``mqttQOS``
-    can only raise that. A session queue below what one device may answer in a burst would lose answers, so 1,000 is the least."""
+    can only raise that. A session queue below what one device may answer in a burst would lose answers, so 1,000 is the least.
+    ``takes_samples``: somebody keeps what mappers measure."""
     return BusSettings(
         node=node,
         directory=directory,
@@ -59,6 +66,6 @@ def bus_settings(
         qos=max(1, config.mqtt_qos),
         retain=config.mqtt_retain,
         queue=max(1000, config.mqtt_session_queue_size),
-        filters=(*EDGE_SUBSCRIPTIONS, *_DEVICES[topic_form]),
+        filters=(*EDGE_SUBSCRIPTIONS, *_DEVICES[topic_form], *(DATA_SUBSCRIPTIONS if takes_samples else ())),
         retaining=retaining,
     )

@@ -32,6 +32,10 @@ from viaduct.vocabulary import ModuleName, ResourceType
 
 KINDS = ("pods", "configmaps", "secrets", "services", "devices", "nodes")
 MOST_NAME = 253
+MOST_SAMPLES = 20_000
+"""In one answer, which is in memory whole; who wants more asks for what is older."""
+
+_LATEST = 2**53
 _GRACE = 30
 _TWIN_LIMIT = 10.0
 
@@ -59,6 +63,7 @@ class Answers:
             "restart": self._restart,
             "twin-get": self._twin_get,
             "twin-set": self._twin_set,
+            "history": self._history,
         }
         verb = question.get("verb")
         if not isinstance(verb, str) or verb not in verbs:
@@ -165,9 +170,7 @@ class Answers:
         value = question.get("value")
         if not isinstance(value, str):
             raise BadQuestion("value: expected text")
-        known = self._twin_get({"device": device})
-        if name not in known["twins"]:
-            raise NotFound(f"device {device} has no property {name}: it has {', '.join(known['twins']) or 'none'}")
+        self._twin_of(device, name)
         payload = {"event_id": "local", "timestamp": int(time.time() * 1000), "twin": {name: {"expected": {"value": value}}}}
         came: queue.SimpleQueue[list[bytes | str]] = queue.SimpleQueue()
         asked = Arrived(topics.twin_update(device), json.dumps(payload).encode(), came.put)
@@ -180,6 +183,24 @@ class Answers:
         if said.get("code"):
             raise BadQuestion(f"{name}={value}: {said.get('reason')}")
         return self._twin_get({"device": device})
+
+    def _history(self, question: dict[str, Any]) -> Any:
+        """Samples as [epoch ms, value], oldest first; ``more``: there are older ones beyond ``limit``."""
+        device, name = _text(question, "device", needed=True), _text(question, "property", needed=True)
+        since, until = _whole(question, "since_ms", 0, _LATEST), _whole(question, "until_ms", _LATEST, _LATEST)
+        limit = _whole(question, "limit", MOST_SAMPLES, MOST_SAMPLES)
+        if self._settings.recorder is None:
+            raise NotFound("samples are not kept on this node (database.history.enable, modules.devicetwin.enable)")
+        samples = self._settings.recorder.read(device, name, since, until, limit + 1)
+        if not samples:
+            self._twin_of(device, name)
+        return {"samples": samples[-limit:], "more": len(samples) > limit}
+
+    def _twin_of(self, device: str, name: str) -> Any:
+        known = self._twin_get({"device": device})
+        if name not in known["twins"]:
+            raise NotFound(f"device {device} has no property {name}: it has {', '.join(known['twins']) or 'none'}")
+        return known["twins"][name]
 
     def _pod(self, question: dict[str, Any]) -> dict[str, Any]:
         namespace, name = _text(question, "namespace") or "default", _text(question, "name", needed=True)
@@ -297,4 +318,11 @@ def _text(question: dict[str, Any], name: str, *, needed: bool = False) -> str:
         raise BadQuestion(f"{name}: expected text of at most {MOST_NAME} characters")
     if needed and not found:
         raise BadQuestion(f"{name}: is needed")
+    return found
+
+
+def _whole(question: dict[str, Any], name: str, default: int, most: int) -> int:
+    found = question.get(name, default)
+    if type(found) is not int or not 0 <= found <= most:
+        raise BadQuestion(f"{name}: expected a whole number from 0 to {most}")
     return found

@@ -1,4 +1,4 @@
-"""``edgecore get|describe|logs|exec|restart|top|twin|status``: the command line on the board. Works without the cloud (promise A4).
+"""``edgecore get|describe|logs|exec|restart|top|twin|history|status``: the command line on the board. Works without the cloud (promise A4).
 
 Exit codes: 0, 1 failed or refused, 2 a wrong flag; with ``exec`` that of the command.
 """
@@ -19,6 +19,7 @@ from edgecore.localapi import client, flags, tables
 from viaduct.streamrequest import StreamRequest, Verb
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+_PAGE = 10_000
 _KINDS = {
     **dict.fromkeys(("pods", "pod", "po"), "pods"),
     **dict.fromkeys(("configmaps", "configmap", "cm"), "configmaps"),
@@ -99,6 +100,16 @@ def parser() -> argparse.ArgumentParser:
     twin.add_argument("device")
     twin.add_argument("value", nargs="?", default="", metavar="PROPERTY[=VALUE]")
     _output(twin)
+
+    history = _command(commands, "history", "samples of a property that is marked for collection, as this node keeps them", _history)
+    history.add_argument("device")
+    history.add_argument("property")
+    history.add_argument(
+        "--since", type=flags.time_or_age, metavar="TIME", help="not older than, e.g. 10m, 24h or 2026-01-31T12:00:00Z (default 1h)"
+    )
+    history.add_argument("--until", type=flags.time_or_age, metavar="TIME", help="not newer than (default now)")
+    history.add_argument("--limit", type=flags.samples, default=10_000, metavar="N", help="the newest N (default 10000)")
+    history.add_argument("-o", "--output", choices=("table", "csv", "json"), default="table")
     return found
 
 
@@ -212,6 +223,39 @@ def _twin(path: str, args: argparse.Namespace) -> int:
         device["twins"] = {name: device["twins"][name]}
     _show(args, device, tables.twins(device))
     return EXIT_OK
+
+
+def _history(path: str, args: argparse.Namespace) -> int:
+    since = args.since if args.since is not None else flags.time_or_age("1h")
+    if args.until is not None and args.until < since:
+        print("edgecore: history: --until is before --since", file=sys.stderr)
+        return EXIT_USAGE
+    samples, more = _samples(path, args, since)
+    if more:
+        print(f"edgecore: there are older samples too: these are the newest {args.limit} (--limit)", file=sys.stderr)
+    if args.output == "json":
+        _print_json([{"time": tables.stamp(moment), "value": value} for moment, value in samples])
+    elif args.output == "csv":
+        print(tables.samples_csv(samples))
+    elif samples:
+        print(tables.samples(samples))
+    else:
+        print(f"No samples of {args.device} {args.property} in this time.", file=sys.stderr)
+    return EXIT_OK
+
+
+def _samples(path: str, args: argparse.Namespace, since: int) -> tuple[list[tuple[int, str]], bool]:
+    """The newest ``--limit`` of them, oldest first, and whether there are older ones: asked for a page at a time, newest first."""
+    found: list[tuple[int, str]] = []
+    question = {"verb": "history", "device": args.device, "property": args.property, "since_ms": since}
+    if args.until is not None:
+        question["until_ms"] = args.until
+    while True:
+        said = client.ask(path, question | {"limit": min(args.limit - len(found), _PAGE)})
+        found = [(moment, value) for moment, value in said["samples"]] + found
+        if not said["more"] or len(found) >= args.limit:
+            return found, said["more"]
+        question["until_ms"] = found[0][0] - 1
 
 
 def _first_container(path: str, args: argparse.Namespace) -> str:

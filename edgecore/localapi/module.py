@@ -22,6 +22,7 @@ from edgecore.beehive.module import Module
 from edgecore.beehive.switchboard import Switchboard
 from edgecore.containers.progress import Fetched
 from edgecore.store.database import Database
+from edgecore.store.recorder import Recorder
 from viaduct.vocabulary import Group, ModuleName
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ _LONGEST_PATH = 106
 
 @dataclass(frozen=True, slots=True)
 class LocalSettings:
-    """``streams`` None: pods are not run here. ``pulls``: how far the images have come that are being fetched."""
+    """``streams`` None: pods are not run here. ``pulls``: how far the images have come that are being fetched. ``recorder``
+    None: samples are not kept here."""
 
     socket: str
     node: str
@@ -46,6 +48,7 @@ class LocalSettings:
     streams: Callable[[], Streams] | None = None
     modules: Callable[[], list[Kept]] = list
     pulls: Callable[[], dict[str, Fetched]] = dict
+    recorder: Recorder | None = None
 
 
 class LocalAPI(Module):

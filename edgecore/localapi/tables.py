@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from edgecore.containers.progress import PULLING
@@ -123,6 +125,28 @@ def twins(device: dict[str, Any]) -> str:
     """``edgecore twin get``."""
     rows = [(name, twin["type"], _side(twin, "expected"), _side(twin, "actual")) for name, twin in device["twins"].items()]
     return table(("PROPERTY", "TYPE", "EXPECTED", "REPORTED"), rows)
+
+
+def samples(found: Sequence[tuple[int, str]]) -> str:
+    """``edgecore history``."""
+    return table(("TIME", "VALUE"), [(stamp(moment), value) for moment, value in found])
+
+
+def samples_csv(found: Sequence[tuple[int, str]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("time", "value"))
+    writer.writerows((stamp(moment), value) for moment, value in found)
+    return text.getvalue().removesuffix("\n")
+
+
+def stamp(moment_ms: int) -> str:
+    """``2026-01-31T12:00:00.250Z``"""
+    try:
+        whole = datetime.fromtimestamp(moment_ms // 1000, UTC)
+    except (ValueError, OverflowError):
+        return str(moment_ms)
+    return f"{whole:%Y-%m-%dT%H:%M:%S}.{moment_ms % 1000:03}Z"
 
 
 def age(stamp: Any, now: float) -> str:

@@ -103,7 +103,7 @@ class Arrivals:
         def work(tx: Transaction) -> None:
             if bury is not None:
                 bury(tx)
-                _clear_status(tx, arrival.path)
+                _clear_traces(tx, arrival.path, old.uid if old is not None else "")
             metadata.save(tx, row)
 
         return work
@@ -116,7 +116,7 @@ class Arrivals:
             metadata.delete(tx, arrival.key)
             bury(tx)
             if arrival.path.type == ResourceType.POD:
-                _clear_status(tx, arrival.path)
+                _clear_traces(tx, arrival.path, known.uid)
 
         return work
 
@@ -184,8 +184,9 @@ def _forwards(arrival: Arrival, content: Any) -> list[Any]:
     return [ConfigChanged(arrival.key)] if arrival.path.type in _TOLD else []
 
 
-def _clear_status(tx: Transaction, pod: ResourcePath) -> None:
-    """The status of a pod that is gone is owed to nobody."""
+def _clear_traces(tx: Transaction, pod: ResourcePath, uid: str) -> None:
+    """The status of a pod that is gone is owed to nobody, and nobody needs its tokens."""
+    metadata.delete_tokens(tx, uid)
     metadata.delete(tx, podstatus.status_key(pod))
     outbox.take_back(tx, podstatus.outbox_key(pod))
 

@@ -17,6 +17,7 @@ from edgecore.metamanager.events import Events
 from edgecore.metamanager.postbag import Postbag
 from edgecore.metamanager.queries import Queries, under_parent
 from edgecore.metamanager.statuses import Statuses
+from edgecore.metamanager.tokens import Tokens, is_about_tokens
 from edgecore.store import metadata
 from edgecore.store.database import Database
 from viaduct.errors import ViaductError
@@ -56,6 +57,7 @@ class MetaManager(Module):
         self._statuses = Statuses(database, switchboard, self._arrivals.stored)
         self._events = Events(database, switchboard)
         self._queries = Queries(self._settings.query_timeout)
+        self._tokens = Tokens(database, say=self._answer, refuse=self._refuse, ask=self._ask_cloud)
         self._link = LinkChanged(False)
         self._full_report_at = 0.0
         self._again_at = 0.0
@@ -90,7 +92,7 @@ class MetaManager(Module):
         now = time.monotonic()
         self._again_at = now + _LEFT_PAUSE
         for question in self._queries.expired(now):
-            self._refuse(question, 504, "the cloud did not answer in time")
+            self._unanswered(question)
         if self._reports_in_full and now >= self._full_report_at:
             self._report_in_full(now)
 
@@ -99,6 +101,8 @@ class MetaManager(Module):
         original = self._queries.take(message.header.parent_msg_id) if message.header.parent_msg_id else None
         if original is not None:
             self._answered(original, message)
+        elif is_about_tokens(message):
+            self._token(message)
         elif source == Source.EDGED and operation == Operation.QUERY:
             self._query(message)
         elif source == Source.EDGED and operation == Operation.UPDATE and _is_event(message):
@@ -128,10 +132,30 @@ class MetaManager(Module):
         elif not self._link.connected:
             self._refuse(question, 503, "not stored here, and the cloud is away")
         else:
-            self._postbag.send(ModuleName.EDGEHUB, self._queries.forward(question, now=time.monotonic(), now_ms=_now_ms()))
+            self._ask_cloud(question, question.content)
+
+    def _token(self, message: Message) -> None:
+        """A token that the cloud sends too late, or of its own accord, is nobody's."""
+        if message.route.source == Source.EDGED and message.route.operation == Operation.QUERY:
+            self._tokens.asked(message, connected=self._link.connected, ledger=self._link.ledger)
+        else:
+            logger.debug("%s: nobody waits for this %s", message.route.resource, message.route.operation)
+
+    def _ask_cloud(self, question: Message, content: Any) -> None:
+        self._postbag.send(ModuleName.EDGEHUB, self._queries.forward(question, content, now=time.monotonic(), now_ms=_now_ms()))
+
+    def _unanswered(self, question: Message) -> None:
+        reason = "the cloud did not answer in time"
+        if is_about_tokens(question):
+            self._tokens.failed(question, 504, reason, retry=True)
+        else:
+            self._refuse(question, 504, reason)
 
     def _answered(self, original: Message, answer: Message) -> None:
         """The cloud's answer is stored, then given to who asked."""
+        if is_about_tokens(original):
+            self._tokens.answered(original, answer)
+            return
         local = under_parent(answer, original)
         if answer.route.operation == Operation.ERROR or not isinstance(answer.content, dict):
             self._switchboard.answer(local)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from viaduct.message import Header, Message, new_message
 
@@ -18,15 +19,15 @@ class Queries:
         self._timeout = timeout
         self._asked: dict[str, Asked] = {}
 
-    def forward(self, original: Message, *, now: float, now_ms: int) -> Message:
-        """The question under an id of its own (contract 1.2, UpdateID), ready for EdgeHub."""
+    def forward(self, original: Message, content: Any, *, now: float, now_ms: int) -> Message:
+        """The question under an id of its own (contract 1.2, UpdateID), with ``content``, ready for EdgeHub."""
         copy = new_message(
             source=original.route.source,
             group=original.route.group,
             operation=original.route.operation,
             resource=original.route.resource,
             now_ms=now_ms,
-            content=original.content,
+            content=content,
             sync=True,
         )
         self._asked[copy.id] = Asked(original, now + self._timeout)

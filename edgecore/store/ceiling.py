@@ -1,4 +1,4 @@
-"""Keeps events and uploads under their caps, in the very transaction that would exceed them (promise D7).
+"""Keeps events, uploads and samples under their caps, in the very transaction that would exceed them (promise D7).
 
 States are not capped: a newer one replaces the older, so there are as many as there are objects, and an old one is as true as ever.
 """
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgecore.store import outbox
+from edgecore.store import history, outbox
 from edgecore.store.outbox import Rank
 from edgecore.store.transaction import Transaction
 
@@ -35,9 +35,10 @@ class Ceiling:
     ``lock`` is held from the look at the caps until the commit, and while events are read to be sent: so none is both sent and dropped.
     """
 
-    def __init__(self, caps: Caps, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, caps: Caps, samples: history.Caps | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.lock = threading.Lock()
         self._caps = caps
+        self._samples = samples or history.Caps()
         self._clock = clock
         self._handed_out: dict[Rank, int] = {}
         self._said: dict[str, float] = {}
@@ -47,7 +48,22 @@ class Ceiling:
         self._handed_out[rank] = max(last_id, self._handed_out.get(rank, 0))
 
     def keep(self, tx: Transaction) -> None:
-        """Drop what exceeds the caps: what is too old, then of what is too much the uploads first, in each rank the oldest."""
+        """Drop what exceeds the caps: what is too old, then of what is too much the uploads first, in each rank the oldest. Samples have
+        caps of their own."""
+        self._keep_events(tx)
+        if tx.keeps_more:
+            self._keep_samples(tx)
+
+    def _keep_samples(self, tx: Transaction) -> None:
+        for reason, number in history.keep_caps(tx, self._samples, handed_out=self._handed_out.get(Rank.SAMPLES, 0)).items():
+            outbox.count_dropped(tx, reason, number)
+            if number:
+                cap = self._samples.max_bytes >> 20, self._samples.max_age // 86_400
+                self._tell(
+                    reason, "the history is over its cap (%d MB, %d days): samples that the cloud has not got are dropped and counted", *cap
+                )
+
+    def _keep_events(self, tx: Transaction) -> None:
         self._drop(tx, "age", [(rank, self._too_old(tx, rank)) for rank in _DROPPED_FIRST])
         excess = sum(held.bytes for held in outbox.held_events(tx).values()) - self._caps.max_bytes
         for rank in _DROPPED_FIRST:
@@ -81,10 +97,13 @@ class Ceiling:
         return found, freed
 
     def _say(self, reason: str, rank: Rank) -> None:
+        cap = f"{self._caps.max_bytes >> 20} MB" if reason == "size" else f"{self._caps.max_age // 86_400} days"
+        self._tell(reason, "the outbox is over its cap of %s: the oldest %ss are dropped and counted", cap, rank.name.lower())
+
+    def _tell(self, reason: str, text: str, *values: object) -> None:
         """Once, and again after an hour in which it goes on: a flood would fill the log as well."""
         now = self._clock()
         if now - self._said.get(reason, -_SAY_AGAIN) < _SAY_AGAIN:
             return
         self._said[reason] = now
-        cap = f"{self._caps.max_bytes >> 20} MB" if reason == "size" else f"{self._caps.max_age // 86_400} days"
-        logger.warning("the outbox is over its cap of %s: the oldest %ss are dropped and counted", cap, rank.name.lower())
+        logger.warning(text, *values)

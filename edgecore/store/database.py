@@ -9,7 +9,8 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -17,8 +18,9 @@ from peewee import PeeweeException, SqliteDatabase
 
 from edgecore.errors import StoreError
 from edgecore.metrics.exposition import Times
-from edgecore.store import outbox
+from edgecore.store import history, outbox
 from edgecore.store.ceiling import Caps, Ceiling
+from edgecore.store.history import OwedSegment
 from edgecore.store.outbox import OwedRow, Rank
 from edgecore.store.schema import MIGRATIONS
 from edgecore.store.transaction import Transaction
@@ -44,9 +46,11 @@ _SIDE_FILES = ("", "-wal", "-shm")
 class Database:
     """Every thread may call every method."""
 
-    def __init__(self, path: Path | str, *, caps: Caps | None = None, capacity: int = 8192) -> None:
+    def __init__(
+        self, path: Path | str, *, caps: Caps | None = None, history_caps: history.Caps | None = None, capacity: int = 8192
+    ) -> None:
         """Open or make the file at ``path`` (mode 0600). A corrupt one is put aside as ``<path>.corrupt`` and a fresh one made.
-        ``caps``: how much may wait for the cloud.
+        ``caps``: how much may wait for the cloud; ``history_caps``: how many samples are kept.
 
         Raises:
             StoreError: the file can be neither opened nor made; StoreFull where the disk is full or read-only.
@@ -55,7 +59,7 @@ class Database:
         self._writing = self._open_sound()
         self._reading = _connect(self._path, _READER_PRAGMAS)
         self._read_lock = threading.Lock()
-        self._ceiling = Ceiling(caps or Caps())
+        self._ceiling = Ceiling(caps or Caps(), history_caps)
         first_stamp = outbox.newest_stamp(Transaction(_raw(self._reading)))
         self._writer = Writer(_raw(self._writing), self._ceiling, has_room=self._has_room, first_stamp=first_stamp, capacity=capacity)
 
@@ -116,8 +120,10 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
-    def hand_out(self, rank: Rank, after_id: int, limit: int) -> list[OwedRow]:
-        """What is owed of ``rank`` above ``after_id``, to be sent: from now on the caps leave it alone. Raises StoreError."""
+    def hand_out(self, rank: Rank, after_id: int, limit: int) -> Sequence[OwedRow | OwedSegment]:
+        """What is owed of ``rank`` beyond ``after_id``, to be sent: from now on the caps leave it alone. Raises StoreError."""
+        if rank is Rank.SAMPLES:
+            return self._hand_out_samples(after_id, limit)
         if rank not in outbox.EVENT_RANKS:
             return self.read(lambda tx: outbox.pending(tx, rank, after_id, limit))
         with self._ceiling.lock:
@@ -125,6 +131,13 @@ class Database:
             if rows:
                 self._ceiling.hand_out(rank, rows[-1].id)
             return rows
+
+    def _hand_out_samples(self, after_id: int, limit: int) -> list[OwedSegment]:
+        with self._ceiling.lock:
+            segments = self.read(lambda tx: history.pending(tx, after_id, limit, now_ms=time.time_ns() // 1_000_000))
+            if segments:
+                self._ceiling.hand_out(Rank.SAMPLES, -segments[-1].id)
+            return segments
 
     def close(self, timeout: float = 10.0) -> None:
         """Write what is queued, then close."""

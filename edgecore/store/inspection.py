@@ -64,6 +64,21 @@ def secret_values(path: Path) -> set[str]:
     return {value for row in rows for value in _values(row.value)}
 
 
+def token_values(path: Path) -> set[str]:
+    """The tokens of service accounts in the database, as they are. Raises StoreError."""
+    with _reading(path) as connection:
+        rows = metadata.load_type(Transaction(connection), "serviceaccounttoken")
+    return {token for row in rows if (token := _token(row.value))}
+
+
+def _token(text: str) -> str:
+    try:
+        found: Any = json.loads(text)
+    except ValueError:
+        return ""
+    return str(found.get("token") or "") if isinstance(found, dict) else ""
+
+
 def _values(document: str) -> Iterator[str]:
     try:
         found: Any = json.loads(document)

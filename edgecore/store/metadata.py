@@ -1,4 +1,4 @@
-"""The ``meta`` table: what the cloud gave this node (pods, ConfigMaps, Secrets, answers), and tombstones of what it took back.
+"""The ``meta`` table: what the cloud gave this node (pods, ConfigMaps, Secrets, answers, tokens), and tombstones of what it took back.
 
 Keys are resource strings, ``<namespace>/<type>/<name>``; values JSON text. Only MetaManager opens it; EdgeHub's inventory
 and DeviceTwin (profiles of devices) read.
@@ -42,6 +42,11 @@ def delete(tx: Transaction, key: str) -> None:
     tx.execute("DELETE FROM meta WHERE key = ?", (key,))
 
 
+def delete_tokens(tx: Transaction, pod_uid: str) -> None:
+    """The tokens of service accounts that were given to a pod."""
+    tx.execute("DELETE FROM meta WHERE type = 'serviceaccounttoken' AND uid = ?", (pod_uid,))
+
+
 def load(tx: Transaction, key: str) -> MetaRow | None:
     found = tx.execute("SELECT key, type, value, uid, version FROM meta WHERE key = ?", (key,)).fetchone()
     return MetaRow(*found) if found else None
@@ -63,7 +68,12 @@ def load_named(tx: Transaction, type_: str, name: str) -> list[MetaRow]:
 
 def load_keys(tx: Transaction) -> list[MetaRow]:
     """Every row that came from the cloud, without its value."""
-    return [MetaRow(*row) for row in tx.execute("SELECT key, type, '', uid, version FROM meta WHERE type != 'podstatus'").fetchall()]
+    return [
+        MetaRow(*row)
+        for row in tx.execute(
+            "SELECT key, type, '', uid, version FROM meta WHERE type NOT IN ('podstatus', 'serviceaccounttoken')"
+        ).fetchall()
+    ]
 
 
 def held(tx: Transaction) -> list[tuple[str, str, str]]:

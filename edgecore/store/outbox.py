@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
+from edgecore.store import history
 from edgecore.store.transaction import Transaction
 from viaduct.codec import encode
 from viaduct.message import Message
@@ -37,6 +38,8 @@ class Rank(IntEnum):
     """States and reported values of devices: one rank, because the order within a device holds for both (D3)."""
     EVENT = 2
     UPLOAD = 3
+    SAMPLES = 4
+    """Of the ``history`` table, which is their outbox too."""
 
 
 EVENT_RANKS = (Rank.EVENT, Rank.UPLOAD)
@@ -97,13 +100,18 @@ def pending(tx: Transaction, rank: Rank, after_id: int, limit: int) -> list[Owed
 
 
 def settled(tx: Transaction, ids: Iterable[int]) -> None:
-    """The cloud has taken these rows."""
-    tx.executemany("DELETE FROM outbox WHERE id = ?", [(id_,) for id_ in ids])
+    """The cloud has taken these rows. Those of the history stay there and are owed no more (``history.OWED_ID``)."""
+    taken = list(ids)
+    tx.executemany("DELETE FROM outbox WHERE id = ?", [(id_,) for id_ in taken if id_ > 0])
+    history.settled(tx, [id_ for id_ in taken if id_ < 0])
 
 
 def refused(tx: Transaction, ids: Iterable[int]) -> None:
-    """The cloud will never take these rows: drop and count them."""
-    count_dropped(tx, "refused", sum(tx.execute("DELETE FROM outbox WHERE id = ?", (id_,)).rowcount for id_ in ids))
+    """The cloud will never take these rows: drop and count them. Of the history every sample is counted; the board keeps them."""
+    taken = list(ids)
+    rows = [id_ for id_ in taken if id_ > 0]
+    count_dropped(tx, "refused", sum(tx.execute("DELETE FROM outbox WHERE id = ?", (id_,)).rowcount for id_ in rows))
+    count_dropped(tx, "samples_refused", history.settled(tx, [id_ for id_ in taken if id_ < 0]))
 
 
 def look_at_caps(tx: Transaction) -> None:
@@ -113,7 +121,7 @@ def look_at_caps(tx: Transaction) -> None:
 
 def count(tx: Transaction) -> int:
     found: int = tx.execute("SELECT count(*) FROM outbox").fetchone()[0]
-    return found
+    return found + history.owed(tx).segments
 
 
 def held(tx: Transaction) -> dict[Rank, Held]:
@@ -123,7 +131,8 @@ def held(tx: Transaction) -> dict[Rank, Held]:
     by_rank = {rank: Held(rows, size, oldest) for rank, rows, size, oldest in states}
     for rank in (Rank.STATUS, Rank.DEVICE):
         found[rank] = by_rank.get(rank, Held(0, 0, None))
-    return found | held_events(tx)
+    samples = history.owed(tx)
+    return found | held_events(tx) | {Rank.SAMPLES: Held(samples.segments, samples.bytes, samples.oldest)}
 
 
 def held_events(tx: Transaction) -> dict[Rank, Held]:
@@ -161,7 +170,7 @@ def drop_events(tx: Transaction, rank: Rank, after_id: int, last_id: int, reason
 def newest_stamp(tx: Transaction) -> int:
     """Where this node's count of seconds goes on after a restart."""
     found = tx.execute("SELECT stamp FROM outbox ORDER BY id DESC LIMIT 1").fetchone()
-    return found[0] if found else 0
+    return max(found[0] if found else 0, history.newest_stamp(tx))
 
 
 def _held_events(tx: Transaction, rank: Rank) -> Held:

@@ -91,6 +91,20 @@ _SECOND = (
 
 _THIRD = ("CREATE TABLE retained (prefix TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID",)
 
-_FAULTS = ("ALTER TABLE device ADD COLUMN faults TEXT NOT NULL DEFAULT ''",)
+# What is looked through often (history) apart from what is large: a commit touches the last page of each.
+_FOURTH = (
+    """CREATE TABLE history (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        first_ms INTEGER NOT NULL,
+        last_ms INTEGER NOT NULL,
+        samples INTEGER NOT NULL,
+        owed INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        stamp INTEGER NOT NULL
+    )""",
+    "CREATE TABLE history_data (id INTEGER PRIMARY KEY, packed BLOB NOT NULL)",
+)
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FAULTS)
+_FIFTH = ("ALTER TABLE device ADD COLUMN faults TEXT NOT NULL DEFAULT ''",)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)

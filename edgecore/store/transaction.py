@@ -13,12 +13,13 @@ class Transaction:
     """A handle on the open transaction. Valid only inside the work (or read) that received it.
 
     ``stamp``: seconds that this node has run, over all its starts. Unlike the clock it never jumps. ``owes_more``: set by who added events
-    to the outbox, so that its caps are looked at before the commit.
+    to the outbox, so that its caps are looked at before the commit; ``keeps_more`` likewise by who added samples to the history.
     """
 
     def __init__(self, connection: sqlite3.Connection, stamp: int = 0) -> None:
         self.stamp = stamp
         self.owes_more = False
+        self.keeps_more = False
         self._cursor = connection.cursor()
         self._kept: dict[str, dict[Any, Parameters]] = {}
 

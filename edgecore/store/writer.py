@@ -156,7 +156,7 @@ class Writer:
         for queued in batch:
             queued.work(tx)
         tx.flush()
-        if not tx.owes_more:
+        if not (tx.owes_more or tx.keeps_more):
             self._connection.execute("COMMIT")
             return
         with self._ceiling.lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mappers.sdk import twin
@@ -13,6 +13,7 @@ from mappers.sdk.faultbook import Telling
 from mappers.sdk.reports import Reports
 from mappers.sdk.schedule import NEVER, Backoff
 from mappers.sdk.twin import Failed
+from mappers.sdk.values import DataType
 from viaduct import topics
 from viaduct.faults import Fault
 
@@ -44,8 +45,8 @@ class Conversation:
     Whatever is due, ``talk`` does or puts off: a loop that waits for ``next_due`` and then talks never goes round without a pause.
     """
 
-    def __init__(self, device: str, publish: Publish, pace: Pace) -> None:
-        self.reports = Reports(pace.refresh, pace.deadband)
+    def __init__(self, device: str, publish: Publish, pace: Pace, report_cycles: Mapping[str, float] | None = None) -> None:
+        self.reports = Reports(pace.refresh, pace.deadband, report_cycles or {})
         self.reported = 0
         self._device = device
         self._publish = publish
@@ -105,6 +106,11 @@ class Conversation:
     def faults_are(self, faults: tuple[Fault, ...], now: float) -> None:
         """They ride with the state; a change makes that due."""
         self._faults.now_are(faults, now)
+
+    def measured(self, values: Mapping[str, tuple[str, DataType]]) -> None:
+        """For the history (P6.15). Nobody answers: what is lost is one sample."""
+        if values and self._is_known:
+            self._publish(topics.data_update(self._device), twin.data_report(values, now_ms=_now_ms()))
 
     def next_due(self) -> float:
         if not self._is_known:

@@ -6,7 +6,7 @@ The profile holds the devices of every protocol of a node; ``protocol_config`` a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mappers.sdk import fields
@@ -41,6 +41,10 @@ class Property:
     path: str = field(default="", compare=False)
     cycle: float = 0.0
     """Seconds between two reads; 0: as the mapper's settings have it."""
+    report: float = 0.0
+    """Seconds between two reports of a value that changes; 0: when it changes."""
+    collected: bool = False
+    """Each value that is read is published as well, for the history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,7 @@ class _Visitor:
     path: str
     config: JsonObject
     cycle: float
+    report: float
     fault: ProfileError | None = None
 
 
@@ -190,13 +195,15 @@ def _properties(path: str, entry: JsonObject) -> tuple[str, tuple[tuple[str, Jso
 def _visitor(path: str, entry: JsonObject) -> tuple[tuple[str, str], _Visitor]:
     key = fields.required_text(entry, "modelName", path), fields.required_text(entry, "propertyName", path)
     try:
-        cycle = fields.integer(entry, "collectCycle", path, least=0, most=_LONGEST_CYCLE_MS) / 1000
+        cycle, report = (
+            fields.integer(entry, name, path, least=0, most=_LONGEST_CYCLE_MS) / 1000 for name in ("collectCycle", "reportCycle")
+        )
         config, where = fields.part(entry, "visitorConfig", path), f"{path}.visitorConfig"
         if fields.text(entry, "protocol", path) == CUSTOMIZED:
             config, where = _config_data(config, where)
     except ProfileError as fault:
-        return key, _Visitor(path, {}, 0.0, fault)
-    return key, _Visitor(where, config, cycle)
+        return key, _Visitor(path, {}, 0.0, 0.0, fault)
+    return key, _Visitor(where, config, cycle, report)
 
 
 def _device(
@@ -213,7 +220,11 @@ def _device(
         raise ProfileError(f"{path}.protocol", f"there is no protocol {wanted!r} in protocols")
     protocol = protocols.get(wanted, _Protocol("", {}, path))
     faults: list[Fault] = []
-    properties = tuple(_model_properties(model, models[model], visitors, problems, faults))
+    collected = _collected(entry, path)
+    properties = tuple(
+        replace(one, collected=True) if one.name in collected else one
+        for one in _model_properties(model, models[model], visitors, problems, faults)
+    )
     return Device(name, model, protocol.kind, protocol.config, properties, protocol.path, tuple(faults))
 
 
@@ -223,6 +234,13 @@ def _broken(path: str, entry: JsonObject, protocols: Mapping[str, _Protocol], fa
     if not isinstance(name, str) or not is_device_id(name) or protocol is None:
         return None
     return Device(name, "", protocol.kind, protocol.config, (), protocol.path, (described_wrongly(str(fault), path),))
+
+
+def _collected(entry: JsonObject, path: str) -> frozenset[str]:
+    """Properties that are marked for collection (P6.15)."""
+    marked = fields.part(entry, "data", path).get("dataProperties")
+    items = marked if isinstance(marked, list) else []
+    return frozenset(str(item.get("propertyName")) for item in items if isinstance(item, dict))
 
 
 def _model_properties(
@@ -254,7 +272,7 @@ def _property(path: str, entry: JsonObject, model: str, visitors: _Visitors) -> 
     if found.fault is not None:
         raise found.fault
     limits, unit = _limits(entry, path), fields.text(entry, "unit", path)
-    return Property(name, _data_type(entry, path), _access(entry, path), limits, unit, found.config, found.path, found.cycle)
+    return Property(name, _data_type(entry, path), _access(entry, path), limits, unit, found.config, found.path, found.cycle, found.report)
 
 
 def _data_type(entry: JsonObject, path: str) -> DataType:

@@ -21,10 +21,12 @@ INSIST_SECONDS = 60.0
 
 @dataclass(slots=True)
 class Reports:
-    """``refresh``: seconds after which even an unchanged value is reported again."""
+    """``refresh``: seconds after which even an unchanged value is reported again. ``cycles``: by property, seconds between two reports of a
+    value that changes (P6.13); none: as soon as it changes."""
 
     refresh: float
     deadband: float = 0.0
+    cycles: Mapping[str, float] = field(default_factory=dict)
     _held: dict[str, tuple[Value, DataType]] = field(default_factory=dict)
     _reported: dict[str, tuple[Value, float]] = field(default_factory=dict)
     _apart: set[str] = field(default_factory=set)
@@ -59,7 +61,7 @@ class Reports:
             return self._answer_by
         if self._held.keys() - self._reported.keys():
             return 0.0
-        return min((at + self.refresh for _, at in self._reported.values()), default=NEVER)
+        return min((self._next_of(name, reported, at) for name, (reported, at) in self._reported.items()), default=NEVER)
 
     @property
     def awaited(self) -> tuple[str, ...]:
@@ -111,7 +113,13 @@ class Reports:
         if name not in self._reported:
             return True
         reported, at = self._reported[name]
-        return differs(reported, value, self.deadband) or now - at >= self.refresh
+        changed = differs(reported, value, self.deadband) and now - at >= self.cycles.get(name, 0.0)
+        return changed or now - at >= self.refresh
+
+    def _next_of(self, name: str, reported: Value, at: float) -> float:
+        cycle = self.cycles.get(name)
+        waits = cycle and name in self._held and differs(reported, self._held[name][0], self.deadband)
+        return at + min(cycle, self.refresh) if cycle and waits else at + self.refresh
 
     def _settle(self, now: float) -> None:
         """Nothing is awaited any more; a value that was refused on its own counts as told, until it changes."""

@@ -78,6 +78,12 @@ def update_request(values: Mapping[str, tuple[str, DataType]], *, event_id: str,
     return to_text(twin_update_content(twins, event_id=event_id, timestamp=now_ms))
 
 
+def data_report(values: Mapping[str, tuple[str, DataType]], *, now_ms: int) -> str:
+    """What was measured, (text, type) by property (contract 11.4)."""
+    data = {name: {"value": text, "metadata": {"timestamp": now_ms, "type": data_type.value}} for name, (text, data_type) in values.items()}
+    return to_text({"event_id": "", "timestamp": now_ms, "data": data})
+
+
 def state_request(state: str, faults: Iterable[Fault], *, event_id: str, now_ms: int) -> str:
     """``faults`` is ours (P6.17); KubeEdge passes it over."""
     return to_text({"event_id": event_id, "timestamp": now_ms, "state": state, "faults": fault_list(faults)})

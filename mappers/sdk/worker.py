@@ -21,7 +21,7 @@ from mappers.sdk.profile import Property
 from mappers.sdk.schedule import NEVER, Backoff, next_tick, wait_until
 from mappers.sdk.tally import Tally
 from mappers.sdk.twin import Answered, Failed, Heard, Wanted
-from mappers.sdk.values import Value
+from mappers.sdk.values import DataType, Value
 from mappers.sdk.wishes import Wishes
 from supervision.exposition import Times
 from viaduct.faults import DESCRIPTION, INTERNAL, READ_ONLY, READ_REFUSED, REPORT_REFUSED, WRITE_REFUSED, Fault, words
@@ -92,7 +92,8 @@ class Worker:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"device-{device}", daemon=True)
         self._availability = Availability(Backoff(pace.poll, max(AWAY_LIMIT, pace.poll)))
-        self._conversation = Conversation(device, publish, pace)
+        self._conversation = Conversation(device, publish, pace, {one.name: one.report for one in properties if one.report})
+        self._measured: dict[str, tuple[str, DataType]] = {}
         self._wishes = Wishes()
         self._complaints: dict[str, str] = {}
         self._is_open = False
@@ -219,6 +220,8 @@ class Worker:
             self._visit(self._fulfil_wishes)
         if (self._is_open and self._wishes.ask_again_due() <= now) or self._recall_due <= now:
             self._conversation.ask(now)
+        measured, self._measured = self._measured, {}
+        self._conversation.measured(measured)
         self._talk(time.monotonic())
 
     def _talk(self, now: float) -> None:
@@ -299,6 +302,8 @@ class Worker:
         self._book.was_read(wanted.name)
         self._complaints.pop(f"{wanted.name} cannot be read: ", None)
         self._conversation.reports.observe(wanted.name, found, wanted.data_type)
+        if wanted.collected:
+            self._measured[wanted.name] = values.to_text(found), wanted.data_type
 
     def _fulfil_wishes(self) -> None:
         for name, text in self._wishes.due(time.monotonic()):

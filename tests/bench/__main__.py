@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from tests.bench import board, convergence, fairness, fanout, fleets, link, mappers, pods, stub, twins
+from tests.bench import board, convergence, fairness, fanout, fleets, link, mappers, pods, samples, stub, twins
 from tests.bench.figure import Figure, Group
 from tests.bench.stand import Stand
 
@@ -27,6 +27,7 @@ GROUPS: tuple[Group, ...] = (
     mappers.BUS,
     mappers.DESIRED,
     mappers.DISK,
+    samples.GROUP,
     fleets.GROUP,
     fanout.SMALL,
     fanout.LARGE,

@@ -27,6 +27,7 @@ class FakeKube:
         self.calls: list[tuple[str, str, str]] = []
         self.fail: Callable[[str, str, str], Exception | None] = lambda verb, plural, name: None
         self.revision = 100
+        self.granted: list[JsonObject] = []
         self._uids = itertools.count(1)
         self._events: dict[str, list[tuple[int, WatchEvent]]] = {}
         self._moved = asyncio.Event()
@@ -38,8 +39,10 @@ class FakeKube:
         await self._enter("get", resource, name)
         return copy.deepcopy(self._found(resource, namespace, name))
 
-    async def create(self, resource: Resource, namespace: str | None, body: Mapping[str, Any]) -> JsonObject:
+    async def create(self, resource: Resource, namespace: str | None, body: Mapping[str, Any], *, subresource: str = "") -> JsonObject:
         name = body["metadata"]["name"]
+        if subresource:
+            return await self._create_below(resource, namespace, body, subresource)
         await self._enter("create", resource, name)
         if (resource.plural, namespace or "", name) in self.objects:
             raise KubeAlreadyExists(f"{resource} {name} exists", code=409)
@@ -133,6 +136,14 @@ class FakeKube:
 
     def written(self, plural: str) -> int:
         return sum(1 for verb, of, _ in self.calls if of == plural and verb.startswith(("create", "update", "delete")))
+
+    async def _create_below(self, resource: Resource, namespace: str | None, body: Mapping[str, Any], subresource: str) -> JsonObject:
+        """A TokenRequest: granted, and remembered in ``granted``."""
+        await self._enter(f"create {subresource}", resource, body["metadata"]["name"])
+        self._found(resource, namespace, body["metadata"]["name"])
+        self.granted.append(copy.deepcopy(dict(body)))
+        status = {"token": f"token-{len(self.granted)}", "expirationTimestamp": "2020-01-01T01:00:00Z"}
+        return {**copy.deepcopy(dict(body)), "status": status}
 
     async def _enter(self, verb: str, resource: Resource, name: str) -> None:
         await asyncio.sleep(0)

@@ -8,10 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from edgecore.errors import NoAnswer, NotFound
+from edgecore.metaclient import Token
+from viaduct.tokenrequest import TokenRequest
 
 
 class FakeMeta:
-    """``pods_stored`` and ``objects`` are what the store holds; ``statuses`` what was reported, newest last."""
+    """``pods_stored`` and ``objects`` are what the store holds; ``statuses`` what was reported, newest last.
+    ``tokens``: by (service account, audience), and for how many seconds they are fresh; ``asked`` what was asked for."""
 
     def __init__(self) -> None:
         self.pods_stored: dict[str, dict[str, Any]] = {}
@@ -20,6 +23,9 @@ class FakeMeta:
         self.node_statuses: list[dict[str, Any]] = []
         self.registrations: list[dict[str, str]] = []
         self.events: dict[str, dict[str, Any]] = {}
+        self.tokens: dict[tuple[str, str], str] = {}
+        self.fresh = 3000.0
+        self.asked: list[tuple[str, TokenRequest, bool]] = []
         self.away = False
         self._last_by_uid: dict[str, dict[str, Any]] = {}
         self._changed = threading.Condition()
@@ -38,6 +44,14 @@ class FakeMeta:
             return self.objects[(namespace, type_, name)]
         except KeyError:
             raise NotFound(f"{namespace}/{type_}/{name}") from None
+
+    def token(self, namespace: str, account: str, request: TokenRequest, *, needed: bool, timeout: float = 10.0) -> Token:
+        self.asked.append((account, request, needed))
+        if self.away:
+            raise NoAnswer("not stored here, and the cloud is away")
+        if (account, request.audience) not in self.tokens:
+            raise NotFound("the API offers no tokens")
+        return Token(self.tokens[account, request.audience], self.fresh)
 
     def report_pod_status(self, namespace: str, name: str, uid: str, status: dict[str, Any], *, timeout: float = 10.0) -> None:
         with self._changed:

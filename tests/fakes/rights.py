@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from cloudcore.errors import KubeInvalid
+from cloudcore.errors import KubeForbidden
 from cloudcore.kube.client import KubeClient, WatchEvent
 from cloudcore.kube.resources import Resource
 
@@ -82,5 +82,5 @@ class RightfulClient(KubeClient):
         right = right_for(asked)
         if right is None:
             self.denied.add(asked)
-            raise KubeInvalid(f"{asked}: forbidden by rbac.yaml", code=403, reason="Forbidden")
+            raise KubeForbidden(f"{asked}: forbidden by rbac.yaml", code=403, reason="Forbidden")
         self.used.add(right)

@@ -10,6 +10,7 @@ import sqlite3
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -146,6 +147,8 @@ class Account:
         self._events = {f"upload/{topics.UPLOAD_PREFIX}{name}": Events(name) for name in cast.uploads}
         self._sources: dict[str, tuple[Events, int]] = {}
         self._acknowledged: set[str] = set()
+        self._told_events: set[str] = set()
+        self._refused_events: set[str] = set()
         self._records = Records(ground.records, ground.node)
         self._dropped_before = dropped(ground.database)
         self._not_saved_before = not_saved(ground.database)
@@ -302,9 +305,13 @@ class Account:
                     self._events[f"upload/{frame.resource}"],
                     int(frame.envelope["content"]),
                 )
+            elif frame.way == UP and frame.resource.split("/")[1:2] == ["event"]:
+                self._told_events.add(frame.envelope["header"]["msg_id"])
             elif frame.way == DOWN and (frame.is_acknowledgement or frame.refuses_for_good):
                 for msg_id in frame.answers():
-                    if msg_id in self._sources:
+                    if msg_id in self._told_events and frame.refuses_for_good:
+                        self._refused_events.add(msg_id)
+                    elif msg_id in self._sources:
                         events, number = self._sources[msg_id]
                         if frame.refuses_for_good:
                             events.refuse(number)
@@ -322,7 +329,7 @@ class Account:
         with self._lock:
             events = sum((each.count() for each in self._events.values()), Count())
             settled = all(state.converged for state in self._states.values())
-            settled = settled and not explained(events, self._dropped()).lost and not self._unsaved().lost
+            settled = settled and not explained(events, self._dropped() - len(self._refused_events)).lost and not self._unsaved().lost
         return settled and not self._wrong_guests()
 
     def _wrong_guests(self) -> list[str]:
@@ -345,7 +352,10 @@ class Account:
         with self._lock:
             states = sum((state.count() for state in self._states.values()), Count())
             events = sum((each.count() for each in self._events.values()), Count())
-            return states + explained(events, self._dropped()) + self._unsaved() + Count(unexplained=len(self._broken))
+            # An event of a pod that is gone by then is refused, and counted by the board like an upload.
+            others = len(self._refused_events)
+            told = replace(explained(events, self._dropped() - others), counter=self._dropped())
+            return states + told + Count(sent=others, dropped=others) + self._unsaved() + Count(unexplained=len(self._broken))
 
     def _unsaved(self) -> Count:
         """Uploads that were published and never came into the outbox."""

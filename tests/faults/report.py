@@ -30,8 +30,8 @@ a proxy between board and hub that makes the faults and sees every message. {mac
 - **Lost**: sent, and neither it nor anything newer of its object ever arrived. **Out of order**: an object showed an older state after a
   newer one, or an upload lies behind a later one of its source. **Duplicated**: an effect that was had twice: an object written
   again unchanged, an upload that lies there twice.
-- **Dropped** and **counted as dropped**: uploads that a cap or the cloud's refusal ended, as we see it and as the board's own counter
-  says.
+- **Dropped** and **counted as dropped**: uploads that a cap or the cloud's refusal ended and events that the cloud refused because their
+  pod was gone, as we see it and as the board's own counter says.
 - **Unexplained**: what an end had acknowledged and did not hold after a kill -9, and anything else that must not be.
 - **Converged**: seconds from the end of the last fault until everything was where it belongs. On the slow line and where answers are lost
   the fault goes on meanwhile.

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.system
+
 
 @pytest.mark.parametrize(
     ("module", "flag"),

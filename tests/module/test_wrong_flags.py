@@ -109,6 +109,15 @@ WRONG: dict[str, tuple[list[str], list[tuple[str, str | None, str]]]] = {
             ("--config", "/nowhere/at/all", "/nowhere/at/all"),
         ],
     ),
+    "cloudcore history": (
+        ["history", "edge1/thermo", "t"],
+        [
+            *((flag, value, flag) for flag in ("--since", "--until") for value in (*NUMBERS, "yesterday", "2026-01-31", "٣d")),
+            *(("--limit", value, "--limit") for value in (*NUMBERS, "0", "10000001", "٣")),
+            *(("--file", value, said) for value, said in (("/nowhere", "/nowhere"), ("/", "/: no such file"), (LONG, "cannot be read"))),
+            ("--config", "/nowhere/at/all", "/nowhere/at/all"),
+        ],
+    ),
     "cloudstub": (
         ["--data-dir", "DATA", "--listen", "127.0.0.1:0"],
         [
@@ -133,6 +142,15 @@ WRONG: dict[str, tuple[list[str], list[tuple[str, str | None, str]]]] = {
             *(("--since-time", value, "--since-time") for value in (*NUMBERS, "yesterday", "2026-01-31T12:00:00", LONG)),
             *((f"{flag}=x", None, flag) for flag in ("--follow", "--previous", "--timestamps")),
             *LOCAL,
+        ],
+    ),
+    "edgecore history": (
+        ["history", "thermo", "t"],
+        [
+            *((flag, value, flag) for flag in ("--since", "--until") for value in (*NUMBERS, "yesterday", "2026-01-31", "٣m", LONG)),
+            *(("--limit", value, "--limit") for value in (*NUMBERS, "0", "1000001", "٣")),
+            ("--output", "xml", "--output"),
+            *LOCAL[2:],
         ],
     ),
     "edgesite": ([], CONFIG),

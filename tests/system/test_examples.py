@@ -29,7 +29,9 @@ class Applied:
         self._laid: list[str] = []
 
     def apply(self, name: str) -> None:
-        text = (PODS / name).read_text()
+        self.apply_text((PODS / name).read_text())
+
+    def apply_text(self, text: str) -> None:
         assert "image: busybox:1.36" in text
         self._laid.append(text.replace("busybox:1.36", IMAGE))
         self.site.kubectl("apply", "-f", "-", stdin=self._laid[-1])

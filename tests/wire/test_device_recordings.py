@@ -17,6 +17,7 @@ from viaduct.codec import decode, encode
 from viaduct.device import TwinUpdate, TwinValue, Version, membership_content, twin_update_content
 from viaduct.deviceparse import parse_membership, parse_membership_detail, parse_twin_sync
 from viaduct.resource import parse_device_resource
+from viaduct.samples import parse_content
 from viaduct.vocabulary import Operation
 
 FOLDER = Path(__file__).parent / "recordings" / "devices"
@@ -86,6 +87,16 @@ def test_the_refusal_that_we_make_is_the_recorded_one() -> None:
     assert (turn.to_cloud[0].route, turn.to_cloud[0].content) == (wanted.route, wanted.content)
 
 
+def test_the_samples_of_the_recording_are_read() -> None:
+    """P5.12"""
+    found = parse_content(FRAMES["samples"]["frame"]["content"])
+    assert [(one.device, one.property, one.type, list(one.values)) for one in found] == [
+        ("thermometer", "temperature", "float", ["21.5", "21.5", "21.6"]),
+        ("thermometer", "on", "boolean", ["true"]),
+    ]
+    assert list(found[0].times) == [NOW, NOW + 1000, NOW + 2000]
+
+
 @pytest.mark.parametrize("name", ["edge-updated", "edge-updated-deleted", "device-state"])
 def test_what_goes_up_names_its_device(name: str) -> None:
     frame = FRAMES[name]["frame"]
@@ -111,6 +122,7 @@ _ANSWERS = {
     "state-update-namespaced": ["state/update/result"],
     "state-update": ["state/update/result"],
     "state-update-later-mappers": [],
+    "data-update": [],
     "membership-get": ["membership/get/result"],
     "cloud-updated-bluetooth-mapper": [],
 }

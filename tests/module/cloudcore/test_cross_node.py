@@ -11,19 +11,26 @@ import pytest
 from cloudcore.cloudhub.counts import Counts
 from cloudcore.cloudhub.routing import Target
 from cloudcore.cloudhub.upstream import Upstream
-from cloudcore.kube.resources import CONFIGMAPS, DEVICE_MODELS, DEVICES, NODES, PERSISTENT_VOLUMES, PODS, SECRETS
+from cloudcore.kube.resources import CONFIGMAPS, DEVICE_MODELS, DEVICES, NODES, PERSISTENT_VOLUMES, PODS, SECRETS, SERVICE_ACCOUNTS
 from tests.fakes.downlink import until
 from tests.module.cloudcore.building import Cloud, cloud, in_loop, upstream
 from tests.unit.cloudcore.devicecontroller.devices import device, model, twin
 from viaduct.handshake import Mode
 from viaduct.message import Message
+from viaduct.tokenrequest import TokenRequest, request_content
 
 OWN, OTHER = "edge1", "edge2"
 
 
 def _pod(name: str, node: str, secret: str, claim: str) -> dict[str, Any]:
     volumes = [{"secret": {"secretName": secret}}, {"persistentVolumeClaim": {"claimName": claim}}]
-    spec = {"nodeName": node, "volumes": volumes, "containers": [{"envFrom": [{"configMapRef": {"name": secret}}]}]}
+    volumes += [{"projected": {"sources": [{"serviceAccountToken": {"path": "token", "audience": "vault", "expirationSeconds": 700}}]}}]
+    spec = {
+        "nodeName": node,
+        "serviceAccountName": secret,
+        "volumes": volumes,
+        "containers": [{"envFrom": [{"configMapRef": {"name": secret}}]}],
+    }
     return {"metadata": {"name": name, "namespace": "default", "uid": f"uid-of-{name}"}, "spec": spec, "status": {"phase": "Pending"}}
 
 
@@ -32,6 +39,7 @@ def _fill(at: Cloud) -> None:
         at.kube.put(NODES, {"metadata": {"name": node}, "spec": {}, "status": {}})
         at.kube.put(PODS, _pod(f"{word}-pod", node, word, f"{word}-claim"))
         at.kube.put(SECRETS, {"metadata": {"name": word, "namespace": "default"}, "data": {"key": word}})
+        at.kube.put(SERVICE_ACCOUNTS, {"metadata": {"name": word, "namespace": "default"}})
         at.kube.put(CONFIGMAPS, {"metadata": {"name": word, "namespace": "default"}, "data": {"key": word}})
         at.kube.put(DEVICES, device(f"{word}-device", node, twins=[twin("temperature", "20")]))
         claim = {"namespace": "default", "name": f"{word}-claim"}
@@ -54,6 +62,10 @@ def _event(kind: str, name: str) -> dict[str, Any]:
     return {"involvedObject": {"kind": kind, "name": name}, "reason": "Started", "message": "m", "type": "Normal", "count": 1} | times
 
 
+def _token(pod: str, uid: str = "", audience: str = "vault", seconds: int = 700) -> dict[str, Any]:
+    return request_content(TokenRequest(pod, uid or f"uid-of-{pod}", audience, seconds))
+
+
 def _messages(word: str, node: str) -> dict[str, Message]:
     """Every kind of message, about the things of ``node``, which are named after ``word``."""
     return {
@@ -70,6 +82,7 @@ def _messages(word: str, node: str) -> dict[str, Message]:
         "configmap query": upstream(f"default/configmap/{word}", operation="query"),
         "secret query": upstream(f"default/secret/{word}", operation="query"),
         "volume query": upstream(f"null/persistentvolume/{word}-volume", operation="query"),
+        "token query": upstream(f"default/serviceaccounttoken/{word}", _token(f"{word}-pod"), operation="query"),
         "device values": upstream(f"device/{word}-device/twin/edge_updated", VALUE, source="twin"),
         "device state": upstream(f"device/{word}-device/state", {"device": {"state": "online"}}, source="twin"),
     }
@@ -132,6 +145,14 @@ _FORGED = {
     "a device's values in an object's clothes": upstream("device/own-device/twin/edge_updated", VALUE, source="edgecontroller"),
     "a path that leads elsewhere": upstream("../secrets/other", operation="query"),
     "a path inside a name": upstream("default/configmap/own%2F..%2Fother", operation="query"),
+    "a token for another's pod": upstream("default/serviceaccounttoken/own", _token("other-pod"), operation="query"),
+    "a token for a pod that was there before": upstream("default/serviceaccounttoken/own", _token("own-pod", "old"), operation="query"),
+    "a token of another's account": upstream("default/serviceaccounttoken/other", _token("own-pod"), operation="query"),
+    "a token for another audience": upstream("default/serviceaccounttoken/own", _token("own-pod", audience=""), operation="query"),
+    "a token that lives longer": upstream("default/serviceaccounttoken/own", _token("own-pod", seconds=701), operation="query"),
+    "a token for no pod": upstream("default/serviceaccounttoken/own", {"spec": {"audiences": ["vault"]}}, operation="query"),
+    "a token without a name": upstream("default/serviceaccounttoken", _token("own-pod"), operation="query"),
+    "an order for a token": upstream("default/serviceaccounttoken/own", _token("own-pod"), operation="insert"),
     "an upload": upstream("SYS/dis/upload_records", {"a": 1}, group="user"),
     "another node's name in its registration's place": upstream("default/nodestatus", {"status": {}}, operation="insert"),
 }

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cloudcore.devicecontroller.translate import DESIRED_ANNOTATION
-from cloudcore.errors import KubeConflict, KubeUnreachable, Refused
+from cloudcore.errors import KubeConflict, KubeError, KubeForbidden, KubeUnreachable, Refused
 from cloudcore.kube.resources import CONFIGMAPS, DEVICE_MODELS, DEVICES, EVENTS
 from tests.fakes.downlink import until
 from tests.fakes.kube import FakeKube
@@ -173,17 +173,21 @@ async def test_reports_that_queue_up_share_a_write() -> None:
         assert at.kube.written("devices") - before <= 3
 
 
-@in_loop
-async def test_a_report_that_the_api_did_not_take_is_not_acknowledged_and_the_next_one_is_written() -> None:
-    async with cloud("edge1") as at:
-        at.kube.put(DEVICES, device(twins=[twin("temperature")]))
-        await until(lambda: at.hub.offers)
-        at.kube.fail = lambda verb, plural, name: KubeUnreachable("away") if verb == "update" else None
-        with pytest.raises(KubeUnreachable):
-            await at.device.take("edge1", edge_updated("1"))
-        at.kube.fail = lambda verb, plural, name: None
-        await at.device.take("edge1", edge_updated("2"))
-        assert values(at.kube, "reported") == {"temperature": "2"}
+@pytest.mark.parametrize("error", [KubeUnreachable("away"), KubeForbidden("the rules are not read yet", code=403)])
+def test_a_report_that_the_api_did_not_take_is_not_acknowledged_and_the_next_one_is_written(error: KubeError) -> None:
+    @in_loop
+    async def scenario() -> None:
+        async with cloud("edge1") as at:
+            at.kube.put(DEVICES, device(twins=[twin("temperature")]))
+            await until(lambda: at.hub.offers)
+            at.kube.fail = lambda verb, plural, name: error if verb == "update" else None
+            with pytest.raises(type(error)):
+                await at.device.take("edge1", edge_updated("1"))
+            at.kube.fail = lambda verb, plural, name: None
+            await at.device.take("edge1", edge_updated("2"))
+            assert values(at.kube, "reported") == {"temperature": "2"}
+
+    scenario()
 
 
 @in_loop
@@ -355,6 +359,17 @@ async def test_a_profile_that_somebody_deletes_or_spoils_is_mended() -> None:
         at.kube.put(CONFIGMAPS, spoiled | {"data": {FILE: "{}", "other": "mine"}})
         await until(lambda: profile(at))
         assert (at.kube.peek(CONFIGMAPS, "default", "device-profile-config-edge1") or {})["data"]["other"] == "mine"
+
+
+@in_loop
+async def test_a_profile_that_may_not_be_written_yet_is_written_later() -> None:
+    """An API server that starts refuses everything until it has read its rules."""
+    async with cloud("edge1") as at:
+        refusals = iter([KubeForbidden("not yet", code=403)] * 2)
+        at.kube.fail = lambda verb, plural, name: next(refusals, None) if plural == "configmaps" else None
+        at.kube.put(DEVICE_MODELS, model())
+        at.kube.put(DEVICES, device())
+        await until(lambda: profile(at))
 
 
 @in_loop

@@ -27,6 +27,7 @@ from cloudstub.config import Config
 from tests.fakes.rights import RightfulClient
 from tests.module.cloudhub.harness import LEDGER, Edge, certificate_request, client_context, inventory, report, runs
 from viaduct.message import Message
+from viaduct.tokenrequest import TokenRequest, request_content
 
 
 class World:
@@ -177,6 +178,23 @@ async def test_a_pod_goes_down_its_status_comes_up_and_its_end_is_told() -> None
         await hear_of(edge, "default/pod/web", "delete")
         assert await gone(kube, PODS, "default", "web")
         await eventually(lambda: gone(kube, OBJECT_SYNCS, "default", f"edge1.{uid}"))
+
+
+@runs
+async def test_a_site_gives_pods_no_tokens_and_says_why() -> None:
+    """Its API has no RBAC (decision 0094)."""
+    source = {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}}
+    volumes = [{"name": "v", "projected": {"sources": [source]}}]
+    async with world() as (made, kube):
+        edge, _ = await made.board()
+        pod = await kube.create(PODS, "default", pod_body("web", volumes=volumes))
+        await hear_of(edge, "default/pod/web", "insert")
+        content = request_content(TokenRequest("web", pod["metadata"]["uid"]))
+        said = await edge.say(report("default/serviceaccounttoken/default", operation="query", content=content))
+        while (answer := await edge.hear()).header.parent_msg_id != said.id:
+            await edge.acknowledge(answer)
+        assert (answer.route.operation, answer.content["code"], answer.content["retry"]) == ("error", 501, False)
+        assert "this API server makes no tokens of service accounts" in answer.content["reason"]
 
 
 DEVICE_MODEL = {

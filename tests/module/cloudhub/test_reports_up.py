@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from cloudcore.errors import KubeConflict, KubeInvalid, KubeUnreachable, Refused
+from cloudcore.errors import KubeConflict, KubeForbidden, KubeInvalid, KubeUnreachable, Refused
 from tests.module.cloudhub.harness import Site, report, runs, site, until
 from viaduct import acknowledgements
 from viaduct.message import Message, reply_to
@@ -91,7 +91,7 @@ async def test_the_order_of_one_object_holds_across_a_reconnect() -> None:
     [
         (Refused("no such device", code=404), 404, False),
         (KubeInvalid("spec: wrong", code=422), 422, False),
-        (KubeInvalid("not allowed to patch", code=403), 403, True),
+        (KubeForbidden("not allowed to patch", code=403), 403, True),
         (KubeConflict("changed", code=409), 409, True),
         (KubeUnreachable("connection refused"), 503, True),
         (RuntimeError("bug"), 500, True),

@@ -50,7 +50,8 @@ def _calls() -> Iterator[tuple[str, Resource, str]]:
 
 
 def _of_call(node: ast.Call, module: str, *, informers: bool) -> Iterator[tuple[str, Resource, str]]:
-    verb = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else ""
+    called = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else ""
+    verb = "get" if called == "_read" else called
     named = node.args[0]
     subresource = next((ast.literal_eval(one.value) for one in node.keywords if one.arg == "subresource" and _is_text(one.value)), "")
     if verb not in _VERBS:

@@ -49,6 +49,10 @@ async def test_a_device_that_is_written_in_v1beta1_works_all_the_way() -> None:
                 "name": "thermometer-2",
                 "protocol": "modbus-tcp-thermometer-2",
                 "model": "thermometer-model-2/thermometer-2",
+                "data": {
+                    "dataProperties": [{"metadata": {"collectCycle": "5000"}, "propertyName": "temperature"}],
+                    "dataTopic": "$ke/events/device/+/data/update",
+                },
             }
         ]
         assert told["protocols"][0]["protocol_config"] == {"ip": "127.0.0.1", "port": 5020, "slaveID": "1"}

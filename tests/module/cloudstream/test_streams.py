@@ -242,3 +242,11 @@ async def test_the_kubelet_port_serves_the_figures_of_the_node_in_the_host() -> 
         assert 'container_cpu_usage_seconds_total{container="c",namespace="default",pod="web"} 1.5 1767225600000' in said
         async with it.session.get(f"{it.base}/stats/summary") as answer:
             assert (answer.status, "<node>.localhost" in await answer.text()) == (404, True)
+
+
+@runs
+async def test_the_kubelet_port_serves_the_figures_of_the_node_under_whose_name_it_was_dialled() -> None:
+    """As an API server does for nodes/proxy: the Host is its own."""
+    async with ground() as it, it.session.get(f"{it.base}/metrics/resource", server_hostname="edge1.localhost") as answer:
+        assert answer.status == 200
+        assert 'pod="web"' in await answer.text()

@@ -21,8 +21,11 @@ from edgecore.store.twins import DeviceRow
 from tests.fakes.fakehub import make_papers
 from tests.module.doctor.stand import ROOT, Ended, edgecore, lay_config
 
+pytestmark = pytest.mark.system
+
 TOKEN = "f" * 64 + ".eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3OTk5OTk5OTl9.c2lnbmVkLWJ5LXRoZS1jbG91ZA"
 PASSWORD, REGISTRY, OPAQUE, ARGUMENT, SCREEN = "mqtt-Pa55word", "registry-Pa55word", "opaque-5ecret", "argument-5ecret", "spoken-5ecret"
+ACCOUNT = "account-5ecret"
 
 
 def base64_of(text: str) -> str:
@@ -41,6 +44,8 @@ def _fill(tx: Transaction) -> None:
     container = {"name": "main", "image": "web:1", "args": [ARGUMENT], "env": [{"name": "X", "value": ARGUMENT}]}
     pod = {"metadata": {"namespace": "default", "name": "web", "uid": "u"}, "spec": {"containers": [container]}}
     metadata.save(tx, MetaRow("default/pod/web", "pod", json.dumps(pod), "u", "1"))
+    kept = {"token": ACCOUNT, "seconds": 3600, "wall": 1.0, "stamp": 1}
+    metadata.save(tx, MetaRow("default/serviceaccounttoken/u.1", "serviceaccounttoken", json.dumps(kept), "u"))
     twins.save_device(tx, DeviceRow("thermometer", "thermometer"))
 
 
@@ -60,13 +65,13 @@ def board(tmp_path: Path) -> Path:
         f"token {TOKEN}\n{key}\npassword={SCREEN}\n"
     )
     (tmp_path / "edged").mkdir()
-    (tmp_path / "edged" / "engine.log").write_text(f"pull failed: {REGISTRY} and {OPAQUE}\n")
+    (tmp_path / "edged" / "engine.log").write_text(f"pull failed: {REGISTRY} and {OPAQUE}, asked by {ACCOUNT}\n")
     return tmp_path
 
 
 def planted(board: Path) -> list[str]:
     lines = [line for line in (board / "node_key.pem").read_text().splitlines() if not line.startswith("-----")]
-    plain = [PASSWORD, REGISTRY, OPAQUE, ARGUMENT, SCREEN]
+    plain = [PASSWORD, REGISTRY, OPAQUE, ARGUMENT, SCREEN, ACCOUNT]
     return [*plain, *map(base64_of, plain), base64_of(f"me:{REGISTRY}"), TOKEN, TOKEN.split(".", 1)[1], "f" * 64, *lines]
 
 
@@ -99,7 +104,7 @@ def test_no_secret_leaves_and_what_helps_is_there(board: Path) -> None:
     assert "edgehub: connected" in files["logs/given.log"] and "***" in files["logs/given.log"]
     assert "pull failed" in files["logs/engine.log"]
     assert 'token: "***"' in files["config.yaml"] and "hostnameOverride: edge1" in files["config.yaml"]
-    assert json.loads(files["database.json"])["rows"]["meta"] == 3
+    assert json.loads(files["database.json"])["rows"]["meta"] == 4
     certificates = json.loads(files["certificates.json"])
     assert certificates["certificate"]["node"] == "edge1" and certificates["ca"]["notAfter"] > 0
     assert {check["id"] for check in json.loads(files["doctor.json"])["checks"]} >= {"config", "database"}

@@ -18,6 +18,8 @@ from edgecore.surroundings import InstanceLock
 from tests.fakes.fakehub import FakeHub, make_papers
 from tests.module.doctor.stand import ROOT, doctor, edgecore, lay_config
 
+pytestmark = pytest.mark.system
+
 
 def test_there_are_at_least_thirty_and_each_says_all_that_it_must() -> None:
     assert len(CHECKS) >= 30

@@ -12,6 +12,8 @@ import pytest
 
 from tests.fakes.fakehub import FakeHub, Papers, wait_until
 
+pytestmark = pytest.mark.system
+
 _CONFIG = """\
 apiVersion: edgecore.config.kubeedge.io/v1alpha1
 kind: EdgeCore

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,8 +67,12 @@ def test_a_probe_command_that_hangs_is_killed_and_its_pod_alone_is_not_ready(boa
     board.apply(board.pod("hanging", readinessProbe=hanging))
     board.apply(board.pod("brisk", readinessProbe={"exec": {"command": ["/bin/true"]}, "periodSeconds": 1}))
     board.running("brisk")
-    stuck = board.meta.last_status("hanging")["containerStatuses"][0]
-    assert ("running" in stuck["state"], stuck["ready"]) == (True, False)
+
+    def stuck() -> dict[str, Any]:
+        return (board.meta.last_status("hanging").get("containerStatuses") or [{"state": {}, "ready": False}])[0]
+
+    board.meta.wait_for(lambda: "running" in stuck()["state"], 20)
+    assert not stuck()["ready"]
     board.meta.wait_for(lambda: "777" not in board.inside("hanging", "/bin/ps", "-o", "args"), 20)
     board.delete("hanging")
     board.delete("brisk")

@@ -120,6 +120,25 @@ def test_what_a_model_says_oddly_is_warned_of_and_passes(obj: Object, warned: li
         ),  # type: ignore[dict-item]
         (DEVICE | {"spec": {"deviceModelRef": {"name": "m"}}}, ["spec.nodeSelector.nodeSelectorTerms[0]"]),
         (
+            DEVICE
+            | {
+                "spec": {
+                    **DEVICE["spec"],
+                    "data": {
+                        "dataProperties": [
+                            {"propertyName": "t", "metadata": {"collectCycle": "1s"}},
+                            {"propertyName": "u", "metadata": {"collectCycle": "500", "reportToCloud": "no"}},
+                            {"propertyName": "v"},
+                        ]
+                    },
+                }
+            },
+            [
+                "spec.data.dataProperties[0].metadata.collectCycle: expected",
+                "spec.data.dataProperties[1].metadata.reportToCloud: ",
+            ],
+        ),  # type: ignore[dict-item]
+        (
             {"apiVersion": "devices.kubeedge.io/v1beta1", "kind": "Device", "metadata": {}, "spec": {}},
             ["spec.deviceModelRef.name: it names no model", "spec.nodeName: it names no node"],
         ),

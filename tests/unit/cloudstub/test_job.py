@@ -9,6 +9,7 @@ import pytest
 
 from cloudstub.controllers import indexes, job
 from cloudstub.controllers.backoff import Backoff
+from cloudstub.controllers.objects import text_of
 from cloudstub.controllers.writes import Create, Delete, UpdateStatus, Write
 from tests.unit.cloudstub.made import NOW, ago, owned_by, pod, workload
 
@@ -47,6 +48,7 @@ ROWS: list[tuple[str, list[dict[str, Any]], dict[str, Any], int, int, list[tuple
     ("takes too long", [worker("a")], {"activeDeadlineSeconds": 100}, 0, 1, [("Failed", "DeadlineExceeded")]),
     ("still has time", [worker("a")], {"activeDeadlineSeconds": 101}, 0, 0, []),
     ("is suspended", [worker("a")], {"suspend": True}, 0, 1, []),
+    ("is suspended for longer than it may take", [worker("a")], {"suspend": True, "activeDeadlineSeconds": 5}, 0, 1, []),
     ("runs fewer", [worker("a"), worker("b")], {"parallelism": 1, "completions": 4}, 0, 1, []),
     ("queue goes on", [worker("a", "Succeeded"), worker("b")], {"completions": None, "parallelism": 3}, 0, 0, []),
     ("queue is empty", [worker("a", "Succeeded")], {"completions": None}, 0, 0, [("Complete", "CompletionsReached")]),
@@ -61,6 +63,19 @@ def test_a_job_does_what_its_pods_call_for(
     assert sum(isinstance(write, Create) for write in writes) == starts
     assert sum(isinstance(write, Delete) for write in writes) == stops
     assert ended(writes) == conditions
+
+
+def test_the_time_that_a_job_may_take_begins_anew_when_it_goes_on() -> None:
+    (suspended,) = (write.object["status"] for write in look([], suspend=True) if isinstance(write, UpdateStatus))
+    assert "startTime" not in suspended
+    made = one(activeDeadlineSeconds=5)
+    (resumed,) = (
+        write.object["status"]
+        for write in job.decide({"jobs.batch": [{**made, "status": suspended}], "pods": []}, NOW)
+        if isinstance(write, UpdateStatus)
+    )
+    assert resumed["startTime"] == text_of(NOW)
+    assert job.due({"jobs.batch": [{**made, "status": resumed}], "pods": []}, NOW) == NOW + timedelta(seconds=5)
 
 
 def test_a_finished_job_stays_finished_whatever_becomes_of_its_pods() -> None:

@@ -215,3 +215,16 @@ def test_double_of_later_kubeedge_is_a_float() -> None:
     body["deviceModels"][0]["properties"][0]["dataType"] = "double"
     (device,) = parse(encoded(body)).devices
     assert device.properties[0].data_type == "float"
+
+
+def test_a_property_that_is_marked_for_collection_is_known_by_its_device() -> None:
+    """P6.15"""
+    body = profile()
+    name = body["deviceModels"][0]["properties"][0]["name"]
+    body["propertyVisitors"][0]["reportCycle"] = 60_000
+    body["deviceInstances"][0]["data"] = {"dataProperties": [{"propertyName": name, "metadata": {}}, {"propertyName": "none"}, 5]}
+    (device, *_) = parse(encoded(body)).devices
+    assert {one.name for one in device.properties if one.collected} == {name}
+    assert [one.report for one in device.properties if one.report] == [60.0]
+    body["deviceInstances"][0]["data"] = "all"
+    assert "deviceInstances[0].data: expected an object, got text" in parse(encoded(body)).problems

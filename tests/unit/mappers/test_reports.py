@@ -123,3 +123,19 @@ def test_everything_is_told_again_to_an_edgecore_that_may_know_nothing() -> None
 
 def test_nothing_is_due_of_a_device_that_was_never_read() -> None:
     assert Reports(600.0).due(0.0) == {} and Reports(600.0).next_due() == NEVER
+
+
+def test_a_value_that_changes_all_the_time_is_told_once_in_its_cycle() -> None:
+    """P6.15: what happens in between is the history's."""
+    reports = Reports(600.0, cycles={"level": 60.0})
+    told = []
+    for second in range(300):
+        reports.observe("level", second, INT)
+        reports.observe("other", second // 100, INT)
+        if due := reports.due(float(second)):
+            told += [(second, name) for name in due]
+            reports.sent(due, event_id=f"e{second}", now=float(second))
+            reports.accepted(f"e{second}", float(second))
+    assert [second for second, name in told if name == "level"] == [0, 60, 120, 180, 240]
+    assert [second for second, name in told if name == "other"] == [0, 100, 200]
+    assert reports.next_due() == 300.0, "a change waits"

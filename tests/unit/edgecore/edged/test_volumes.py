@@ -10,7 +10,7 @@ import pytest
 from edgecore.edged.errors import VolumeProblem
 from edgecore.edged.fields import Surroundings
 from edgecore.edged.pod import read_pod
-from edgecore.edged.sources import Source, sources_of
+from edgecore.edged.sources import Source, TokenFound, TokenWish, sources_of, token_wishes
 from edgecore.edged.volume_files import VolumeFiles, memory_root
 from edgecore.edged.volumes import Claim, Empty, File, Files, Host, Volume, mounts_of, volumes_of
 from tests.unit.edgecore.edged.pods import container, pod
@@ -88,12 +88,91 @@ def test_a_volume_that_cannot_be_says_why(entry: dict[str, Any], message: str) -
     assert message in str(caught.value)
 
 
-def test_the_volume_for_calling_back_an_api_server_is_left_out_with_its_mounts() -> None:
-    name = "kube-api-access-x7k2p"
-    mounting = container(volumeMounts=[{"name": name, "mountPath": "/var/run/secrets"}])
-    plan = read_pod(pod(mounting, volumes=[{"name": name, "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}]))
-    assert volumes_of(plan, {}, AROUND) == []
-    assert mounts_of(mounting, plan, {}) == []
+TOKEN = {"projected": {"sources": [{"serviceAccountToken": {"audience": "vault", "expirationSeconds": 700, "path": "token"}}]}}
+WISH = TokenWish("vault", 700)
+
+
+@pytest.mark.parametrize(
+    ("security", "own", "expected"),
+    [
+        ({}, {}, File(b"T", 0o644)),
+        ({"fsGroup": 5}, {}, File(b"T", 0o600)),
+        ({"runAsUser": 7}, {}, File(b"T", 0o600, 7)),
+        ({"runAsUser": 7}, {"runAsUser": 8}, File(b"T", 0o600, 8)),
+    ],
+)
+def test_a_token_is_a_file_for_the_pods_user_or_group_in_memory(security: dict[str, Any], own: dict[str, Any], expected: File) -> None:
+    plan = read_pod(pod(container(securityContext=own), volumes=[{"name": "v", **TOKEN}], securityContext=security))
+    (found,) = volumes_of(plan, {}, AROUND, {WISH: TokenFound("T", "no newer one")})
+    assert found == Files("v", {"token": expected}, in_memory=True, group=security.get("fsGroup"))
+
+
+def test_a_token_for_users_that_differ_is_nobodys_own() -> None:
+    containers = [container("a", securityContext={"runAsUser": 7}), container("b")]
+    plan = read_pod(pod(*containers, volumes=[{"name": "v", **TOKEN}]))
+    (found,) = volumes_of(plan, {}, AROUND, {WISH: TokenFound("T")})
+    assert isinstance(found, Files)
+    assert found.files == {"token": File(b"T", 0o644)}
+
+
+def test_a_token_that_a_pod_asked_for_itself_is_waited_for_in_a_kubelets_words() -> None:
+    plan = read_pod(pod(volumes=[{"name": "v", **TOKEN}]))
+    assert token_wishes(plan.spec) == {WISH: True}
+    with pytest.raises(VolumeProblem) as caught:
+        volumes_of(plan, {}, AROUND, {WISH: TokenFound(problem="none offered")})
+    assert str(caught.value) == 'MountVolume.SetUp failed for volume "v" : failed to fetch token: none offered'
+
+
+API_ACCESS: dict[str, Any] = {
+    "name": "kube-api-access-x7k2p",
+    "projected": {
+        "sources": [
+            {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+            {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+            {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
+        ]
+    },
+}
+ROOT_CA: dict[Source, dict[str, Any] | None] = {Source("configmap", "kube-root-ca.crt"): {"data": {"ca.crt": "PEM"}}}
+
+
+@pytest.mark.parametrize(
+    ("documents", "found", "names"),
+    [
+        ({}, TokenFound(problem="none"), {"namespace"}),
+        (ROOT_CA, TokenFound(problem="none"), {"namespace", "ca.crt"}),
+        ({Source("configmap", "kube-root-ca.crt"): {"data": {}}}, TokenFound("T"), {"namespace", "token"}),
+        (ROOT_CA, TokenFound("T"), {"namespace", "ca.crt", "token"}),
+    ],
+)
+def test_the_volume_for_calling_back_an_api_server_holds_what_there_is(
+    documents: dict[Source, dict[str, Any] | None], found: TokenFound, names: set[str]
+) -> None:
+    mounting = container(volumeMounts=[{"name": API_ACCESS["name"], "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}])
+    plan = read_pod(pod(mounting, volumes=[API_ACCESS]))
+    (wish,) = token_wishes(plan.spec)
+    assert not token_wishes(plan.spec)[wish]
+    (volume,) = volumes_of(plan, documents, AROUND, {wish: found})
+    assert isinstance(volume, Files)
+    assert set(volume.files) == names
+    assert volume.in_memory
+    assert [mount.volume for mount in mounts_of(mounting, plan, {})] == [API_ACCESS["name"]]
+
+
+def test_a_volume_that_only_has_the_name_of_one_for_calling_back_is_as_any_other() -> None:
+    plan = read_pod(pod(volumes=[{"name": "kube-api-access-x", "configMap": {"name": "none"}}]))
+    with pytest.raises(VolumeProblem):
+        volumes_of(plan, {}, AROUND)
+
+
+def test_a_token_that_two_volumes_name_is_needed_where_one_of_them_needs_it() -> None:
+    own = {"name": "v", "projected": {"sources": [{"serviceAccountToken": {"expirationSeconds": 3607, "path": "t"}}]}}
+    for volumes in ([API_ACCESS, own], [own, API_ACCESS]):
+        assert token_wishes({"volumes": volumes}) == {TokenWish("", 3607): True}
+
+
+def test_a_token_shows_in_no_text() -> None:
+    assert "T0ken" not in repr(TokenFound("T0ken"))
 
 
 @pytest.mark.parametrize(

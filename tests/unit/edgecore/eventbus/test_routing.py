@@ -33,12 +33,16 @@ TWIN, CLOUD, NOWHERE = Destination.TWIN, Destination.CLOUD, Destination.NOWHERE
         ("SYS/dis/upload_records", CLOUD),
         ("factory/line1/power", CLOUD),
         ("factory/line1", NOWHERE),
-        ("$ke/events/device/d1/data/update", NOWHERE),
+        ("$ke/events/device/d1/data/update", TWIN),
+        ("$ke/events/device/shop/d1/data/update", TWIN),
+        ("$ke/events/device/asked/data/update", Destination.BOTH),
+        ("$ke/events/device//data/update", NOWHERE),
+        ("$ke/events/device/d1/data/other", NOWHERE),
         ("node/connection", NOWHERE),
     ],
 )
 def test_a_topic_has_one_destination(topic: str, where: Destination) -> None:
-    assert destination(topic, ("factory/+/power",)) is where
+    assert destination(topic, ("factory/+/power", "$ke/events/device/asked/#")) is where
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# CloudCore and a board at a real Kubernetes API server: `make test-cluster`.
+#
+#   tests/cluster/run.sh [PYTEST ARGUMENT...]
+#
+# Needs root, the network and, the first time, some minutes for building the control plane (build.sh). Everything listens on loopback; every process
+# ends with it, and nothing but the built programs stays. KEEP=1 keeps the folder with the logs.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+[ "$(id -u)" = 0 ] || { echo "[test-cluster] this needs root" >&2; exit 1; }
+KUBERNETES_PROGRAMS=$("$here/build.sh")
+export KUBERNETES_PROGRAMS
+cd "$here/../.."
+exec .venv/bin/python -m pytest -v --durations=5 tests/cluster "$@"
