@@ -79,7 +79,7 @@ def from_kept(text: str) -> tuple[Fault, ...] | None:
     """What ``kept`` wrote; None for anything else."""
     try:
         return parse_faults(read_json(text), "faults") if text else None
-    except (ValueError, RecursionError, MalformedPayload):
+    except (ValueError, TypeError, AttributeError, RecursionError, MalformedPayload):
         return None
 
 
