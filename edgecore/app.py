@@ -210,6 +210,10 @@ def _keep_modules(
         forms = Forms(modules.devicetwin.topic_form, modules.devicetwin.device_namespace)
         showing = statetree.showing(modules.eventbus, node)
         keeper.keep(ModuleName.DEVICETWIN, Group.TWIN, lambda: DeviceTwin(switchboard, database, node=node, forms=forms, showing=showing))
+        if modules.rules.enable:
+            from edgecore.rules.module import Rules
+
+            keeper.keep(ModuleName.RULES, Group.RULES, lambda: Rules(switchboard, database, node=node, folder=modules.rules.folder))
     if modules.local_api.enable:
         _keep_local_api(config, node, keeper, switchboard, database, pull_board)
     if modules.edgehub.enable:

@@ -91,4 +91,14 @@ _SECOND = (
 
 _THIRD = ("CREATE TABLE retained (prefix TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID",)
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)
+_RULES = (
+    """CREATE TABLE rule_state (
+        key TEXT NOT NULL PRIMARY KEY,
+        digest TEXT NOT NULL,
+        fired INTEGER NOT NULL,
+        fired_ms INTEGER NOT NULL,
+        times INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _RULES)

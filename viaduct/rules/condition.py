@@ -137,15 +137,15 @@ class Condition:
             case Reference():
                 return self._read(node, lookup)
             case Negative(operand, at):
-                value = self._value(operand, lookup)
-                return None if value is None else self._bounded(-self._number(value, at), at)
+                number = self._value(operand, lookup)
+                return None if number is None else self._bounded(-self._number(number, at), at)
             case Arithmetic():
                 return self._reckon(node, lookup)
             case Comparison():
                 return self._compare(node, lookup)
             case Opposite(operand, _):
-                value = self._value(operand, lookup)
-                return None if value is None else not value
+                truth = self._value(operand, lookup)
+                return None if truth is None else not truth
             case Both(parts, _):
                 return self._joined(parts, lookup, deciding=False)
             case Either(parts, _):

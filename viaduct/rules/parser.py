@@ -1,6 +1,6 @@
 """A text to a tree: recursive descent, one method per level of binding, loosest first.
 
-    or < and < not < comparison < + - < * / % < - (sign) < number, text, true, false, device.property, ( )
+or < and < not < comparison < + - < * / % < - (sign) < number, text, true, false, device.property, ( )
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class _Parser:
         self._depth = 0
 
     def whole(self) -> Node:
-        if self._here.sort is Sort.END:
+        if self._is_over:
             raise self._fault("it is empty: expected a condition such as sensor.temperature > 30")
         found = self._either()
-        if self._here.sort is not Sort.END:
+        if not self._is_over:
             raise self._fault(self._surplus())
         return found
 
@@ -113,7 +113,7 @@ class _Parser:
             if not self._sign(")"):
                 raise self._fault(f"expected ')', got {self._here.shown}")
             return inner
-        raise self._fault(f"expected a value such as sensor.temperature, 30 or \"on\", got {token.shown}")
+        raise self._fault(f'expected a value such as sensor.temperature, 30 or "on", got {token.shown}')
 
     def _number(self, token: Token) -> Node:
         self._next += 1
@@ -150,6 +150,10 @@ class _Parser:
         found = inner()
         self._depth -= 1
         return found
+
+    @property
+    def _is_over(self) -> bool:
+        return self._here.sort is Sort.END
 
     @property
     def _here(self) -> Token:

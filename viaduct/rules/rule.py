@@ -49,18 +49,18 @@ class MalformedRule(ViaductError):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Desire ``value`` of a property."""
+    """Desire ``value`` of the property ``name``."""
 
     device: str
-    property: str
+    name: str
     value: str
 
     @property
     def place(self) -> Place:
-        return self.device, self.property
+        return self.device, self.name
 
     def __str__(self) -> str:
-        return f"{self.device}.{self.property} = {self.value}"
+        return f"{self.device}.{self.name} = {self.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ class _Reader:
         found = [action for index, entry in enumerate(value) if (action := self._action(entry, (*path, index))) is not None]
         for index, action in enumerate(found):
             if action.place in {other.place for other in found[:index]}:
-                self._add((*path, index), f"{action.device}.{action.property} is set twice")
+                self._add((*path, index), f"{action.device}.{action.name} is set twice")
         return tuple(found)
 
     def _action(self, entry: Any, path: Path) -> Action | None:
@@ -201,9 +201,7 @@ class _Reader:
 
     def _desired(self, value: Any, path: Path) -> str:
         """As a twin has it: texts as they are, numbers and truth values as JSON writes them."""
-        if isinstance(value, float) and not math.isfinite(value):
-            self._add(path, "the number is too large")
-        elif isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**63:
+        if isinstance(value, float | int) and not abs(value) < (2**63 if isinstance(value, int) else math.inf):
             self._add(path, "the number is too large")
         elif isinstance(value, bool | int | float):
             return json.dumps(value)

@@ -20,18 +20,18 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The value that ``device`` reported last of ``property``."""
+    """The value that ``device`` reported last of its property ``name``."""
 
     device: str
-    property: str
+    name: str
     at: int
 
     @property
     def place(self) -> tuple[str, str]:
-        return self.device, self.property
+        return self.device, self.name
 
     def __str__(self) -> str:
-        return f"{self.device}.{self.property}"
+        return f"{self.device}.{self.name}"
 
 
 @dataclass(frozen=True, slots=True)

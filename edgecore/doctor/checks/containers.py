@@ -13,7 +13,8 @@ from edgecore.doctor.board import NeedsRoot
 from edgecore.doctor.case import Case
 from edgecore.doctor.check import Check, Group
 from edgecore.doctor.verdict import Verdict, ok, skipped, warning, wrong
-from edgecore.edged.static_pods import SUFFIXES, static_pods
+from edgecore.beehive.folder import SUFFIXES
+from edgecore.edged.static_pods import static_pods
 from edgecore.errors import EdgeCoreError, EngineError
 from edgecore.leftovers import end, started_with
 

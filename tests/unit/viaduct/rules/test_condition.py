@@ -190,13 +190,18 @@ def _frames() -> int:
 
 
 WORDS = st.sampled_from(
-    ["door.open", "sensor.temperature", "gone.x", "`a.b`.c", "and", "or", "not", "(", ")", "<", ">=", "==", "!=", "+", "-", "*", "/", "%"]
-    + ["1", "0", "2.5", "1e300", "9" * 30, '"x"', "'y'", "true", "false", ".", "`", '"', "\\", "\n", "é", "=", "!"]
+    [
+        *("door.open", "sensor.temperature", "gone.x", "`a.b`.c", "and", "or", "not", "(", ")"),
+        *("<", ">=", "==", "!=", "+", "-", "*", "/", "%", "=", "!", ".", "`", '"', "\\", "\n", "é"),
+        *("1", "0", "2.5", "1e300", "9" * 30, '"x"', "'y'", "true", "false"),
+    ]
 )
 READINGS = st.none() | st.builds(
     Reading,
     st.sampled_from(["int", "float", "boolean", "string", "json", "", "deleted"]),
-    st.one_of(st.text(max_size=20), st.integers().map(str), st.floats().map(str), st.sampled_from(["true", "false", "", "9" * 500, "-1e308"])),
+    st.one_of(
+        st.text(max_size=20), st.integers().map(str), st.floats().map(str), st.sampled_from(["true", "false", "", "9" * 500, "-1e308"])
+    ),
 )
 
 
