@@ -1,4 +1,4 @@
-"""What is to be said of a DeviceModel or Device that is being written, beyond what its schema says (contract 10.4). Pure.
+"""What is to be said of a DeviceModel, Device or DeviceRule that is being written, beyond what its schema says (contract 10.4). Pure.
 
 Faults refuse it, as KubeEdge's admission webhook does. Warnings are told to whoever writes (kubectl shows them) and let it pass: a model
 may come after its devices, and a mapper leaves out what it cannot use.
@@ -15,6 +15,7 @@ from cloudcore.devices.conversion import Unconvertible, device_of, model_of
 from cloudcore.devices.model import ModelProperty
 from cloudcore.devices.parts import part
 from cloudcore.ports import JsonObject
+from viaduct.rules.rule import MalformedRule, nodes_of, read_rule
 
 HasModel = Callable[[str, str], bool]
 """``(namespace, name)``: whether there is such a DeviceModel."""
@@ -64,6 +65,16 @@ def judge_device(obj: JsonObject, namespace: str, has_model: HasModel) -> Judgem
     listed = _list(part(obj, "spec").get("properties")), _list(part(obj, "status").get("twins"))
     warnings += _twice("spec.properties", [one.get("name") for one in listed[0]])
     warnings += _twice("status.twins", [one.get("propertyName") for one in listed[1]])
+    return Judgement(warnings=tuple(warnings[:_MOST]))
+
+
+def judge_rule(obj: JsonObject, namespace: str) -> Judgement:
+    """An expression that does not parse is refused with its place (P8.7); what it names may come later."""
+    try:
+        read_rule(obj)
+    except MalformedRule as exc:
+        return Judgement(tuple(map(str, exc.faults[:_MOST])))
+    warnings = [] if nodes_of(obj) else ["spec.nodeName: it names no node, so it runs nowhere"]
     return Judgement(warnings=tuple(warnings[:_MOST]))
 
 
