@@ -93,9 +93,12 @@ class Engine:
         self._rows.pop(key, None)
         self._judge.discard(key)
 
-    def known(self) -> set[str]:
-        """Keys of all rules, and of rows whose rule is not there."""
-        return {*self._kept, *self._rows}
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(self._kept)
+
+    def has(self, key: str) -> bool:
+        return key in self._kept
 
     def places(self) -> frozenset[Place]:
         """Every property that a rule reads or sets."""

@@ -3,6 +3,8 @@
 It watches at DeviceTwin what rules read, evaluates when a value changes or a time comes due, and asks DeviceTwin to desire what they set.
 Nothing is polled and nothing waits. What it cannot place it says again. What a rule has done is saved when all of it was taken: after a
 crash in between it is done again, which for a desired value changes nothing.
+
+Small while there are no rules: what reads and evaluates them is loaded with the first one (C1).
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgecore.beehive.folder import Folder
 from edgecore.beehive.letters import ConfigChanged, Desire, OutboxChanged, RulesAsked, TwinsChanged, Watch, WatchAgain
@@ -21,16 +23,19 @@ from edgecore.beehive.mailbox import Mailbox
 from edgecore.beehive.module import Module
 from edgecore.beehive.switchboard import Switchboard
 from edgecore.errors import StoreError
-from edgecore.rules import sources
-from edgecore.rules.engine import Asked, Engine
-from edgecore.rules.sources import Source
 from edgecore.store import metadata, outbox, rules
 from edgecore.store.database import Database
+from edgecore.store.metadata import MetaRow
+from edgecore.store.rules import FILE_PREFIX, RuleRow
 from edgecore.store.transaction import Transaction
 from viaduct.message import Message, new_message
 from viaduct.resource import ResourcePath
 from viaduct.vocabulary import Group, ModuleName, Operation, ResourceType
 from viaduct.vocabulary import Source as Speaker
+
+if TYPE_CHECKING:
+    from edgecore.rules.engine import Asked, Engine
+    from edgecore.rules.sources import Source
 
 logger = logging.getLogger(__name__)
 
@@ -62,10 +67,11 @@ class Rules(Module):
         self._database = database
         self._now = now
         self._now_ms = now_ms or (lambda: time.time_ns() // 1_000_000)
-        self._engine = Engine({})
+        self._engine: Engine | None = None
+        self._node = node
         self._folder: Folder[list[Source]] | None = None
         if folder:
-            self._folder = Folder(Path(folder), "rule", lambda found, place: sources.from_file(found, place, node), self._folder_read)
+            self._folder = Folder(Path(folder), "rule", self._read_file, self._folder_read)
         self._files: list[Source] | None = None
         self._answers: deque[tuple[Asked, str]] = deque()
         self._failed: deque[Callable[[], None]] = deque()
@@ -81,17 +87,13 @@ class Rules(Module):
 
     def opened(self) -> None:
         rows, objects = self._database.read(lambda tx: (rules.load_all(tx), metadata.load_type(tx, ResourceType.DEVICERULE)))
-        self._engine = Engine(rows)
-        for row in objects:
-            self._put(sources.from_cloud(row.key, row.value, row.uid))
         if self._folder is not None:
             self._folder.look()
             self._folder.start()
-        self._take_files(self._files or [])
-        self._files = None
-        held = {row.key for row in objects}
-        self._forget([key for key in self._engine.known() if not key.startswith(sources.FILE_PREFIX) and key not in held])
-        self._settle()
+        files, self._files = self._files or [], None
+        if rows or objects or files:
+            self._start(rows, objects, files)
+            self._settle()
 
     def closed(self) -> None:
         if self._folder is not None:
@@ -104,7 +106,8 @@ class Rules(Module):
         self._settle()
 
     def next_tick(self) -> float | None:
-        return min((when for when in (self._engine.next_time(), self._again_at) if when is not None), default=None)
+        times = (self._engine.next_time() if self._engine is not None else None, self._again_at)
+        return min((when for when in times if when is not None), default=None)
 
     def tick(self) -> None:
         if self._again_at is not None and self._now() >= self._again_at:
@@ -114,57 +117,87 @@ class Rules(Module):
                     self._failed.popleft()()
         self._settle()
 
+    def _start(self, rows: Mapping[str, RuleRow], objects: list[MetaRow], files: list[Source]) -> Engine:
+        """There is something to do with rules, for the first time. Rows of rules that are not there any more go."""
+        from edgecore.rules.engine import Engine
+
+        engine = self._engine = Engine(rows)
+        for row in objects:
+            self._put_object(engine, row)
+        for source in files:
+            self._put(engine, source)
+        self._forget(engine, [key for key in rows if not engine.has(key)])
+        return engine
+
     def _take_one(self, letter: Any) -> None:
         match letter:
-            case TwinsChanged(seen):
+            case TwinsChanged(seen) if self._engine is not None:
                 self._engine.see(seen)
             case ConfigChanged(key):
                 self._object_changed(key)
             case WatchAgain():
                 self._watched = frozenset()
             case RulesAsked(answer):
+                self._take_files()
                 self._take_answers()
-                answer(self._engine.shown())
+                answer(self._engine.shown() if self._engine is not None else [])
 
     def _object_changed(self, key: str) -> None:
         row = self._database.read(lambda tx: metadata.load(tx, key))
-        if row is None:
-            self._forget([key])
+        if self._engine is None:
+            if row is not None:
+                self._start({}, [row], [])
+        elif row is None:
+            self._forget(self._engine, [key])
         else:
-            self._put(sources.from_cloud(row.key, row.value, row.uid))
+            self._put_object(self._engine, row)
 
-    def _take_files(self, found: list[Source]) -> None:
+    def _take_files(self) -> None:
+        """What the folder has now, where it was read since."""
+        if self._files is None:
+            return
+        found, self._files = self._files, None
+        if self._engine is None:
+            if found:
+                self._start({}, [], found)
+            return
         keys = {source.key for source in found}
-        self._forget([key for key in self._engine.known() if key.startswith(sources.FILE_PREFIX) and key not in keys])
+        self._forget(self._engine, [key for key in self._engine.keys if key.startswith(FILE_PREFIX) and key not in keys])
         for source in found:
-            self._put(source)
+            self._put(self._engine, source)
 
-    def _put(self, source: Source) -> None:
-        if self._engine.put(source, now=self._now(), now_ms=self._now_ms()):
+    def _put_object(self, engine: Engine, row: MetaRow) -> None:
+        from edgecore.rules.sources import from_cloud
+
+        self._put(engine, from_cloud(row.key, row.value, row.uid))
+
+    def _put(self, engine: Engine, source: Source) -> None:
+        if engine.put(source, now=self._now(), now_ms=self._now_ms()):
             if source.fault:
                 logger.error("rule %s of %s: %s", source.name, source.origin, source.fault)
             else:
                 logger.info("rule %s/%s of %s is taken", source.namespace, source.name, source.origin)
 
-    def _forget(self, keys: list[str]) -> None:
+    def _forget(self, engine: Engine, keys: list[str]) -> None:
         for key in keys:
-            self._engine.remove(key)
+            engine.remove(key)
         if keys:
-            self._write(lambda tx: _forget(tx, keys), lambda: self._forget(keys))
+            self._write(lambda tx: _forget(tx, keys), lambda: self._forget(engine, keys))
 
     # What follows from it
 
     def _settle(self) -> None:
-        if self._files is not None:
-            found, self._files = self._files, None
-            self._take_files(found)
+        self._take_files()
+        engine = self._engine
+        if engine is None:
+            return
         self._take_answers()
-        places = self._engine.places()
+        places = engine.places()
         if places != self._watched:
             self._watched = places
             self._unplaced.append((ModuleName.DEVICETWIN, Watch(places)))
-        for asked in self._engine.advance(now=self._now(), now_ms=self._now_ms()):
-            logger.info("rule %s sets %s", self._engine.name_of(asked.key), asked.action)
+        for asked in engine.advance(now=self._now(), now_ms=self._now_ms()):
+            logger.info("rule %s sets %s", engine.name_of(asked.key), asked.action)
             self._unplaced.append((ModuleName.DEVICETWIN, self._desire(asked)))
         self._place_all()
         if self._failed:
@@ -172,7 +205,7 @@ class Rules(Module):
                 self._save_at = self._now() + SAVE_AGAIN
             self._try_again(self._save_at - self._now())
         else:
-            self._save()
+            self._save(engine)
 
     def _desire(self, asked: Asked) -> Desire:
         def answer(said: list[bytes | str]) -> None:
@@ -183,7 +216,7 @@ class Rules(Module):
         return Desire(asked.action.device, asked.action.name, asked.action.value, answer)
 
     def _take_answers(self) -> None:
-        while self._answers:
+        while self._answers and self._engine is not None:
             asked, refusal = self._answers.popleft()
             if self._engine.answered(asked, refusal, now_ms=self._now_ms()):
                 logger.warning("rule %s: %s was refused: %s", self._engine.name_of(asked.key), asked.action, refusal)
@@ -196,9 +229,9 @@ class Rules(Module):
                 return
             self._unplaced.popleft()
 
-    def _save(self) -> None:
-        rows = self._engine.unsaved()
-        told = self._engine.reports(now=self._now())
+    def _save(self, engine: Engine) -> None:
+        rows = engine.unsaved()
+        told = engine.reports(now=self._now())
         reports = {key: _report(key, uid, status, self._now_ms()) for key, (uid, status) in told.items()}
         if not rows and not reports:
             return
@@ -211,7 +244,7 @@ class Rules(Module):
                 outbox.owe(tx, report, key=key, lane=key)
 
         def again() -> None:
-            self._engine.not_saved([row.key for row in rows], list(reports))
+            engine.not_saved([row.key for row in rows], list(reports))
 
         self._write(work, again, owes=bool(reports))
 
@@ -236,9 +269,17 @@ class Rules(Module):
         when = self._now() + pause
         self._again_at = when if self._again_at is None else min(self._again_at, when)
 
+    def _read_file(self, documents: list[Any], place: str) -> list[Source]:
+        """In the thread of the folder."""
+        from edgecore.rules.sources import from_file
+
+        return from_file(documents, place, self._node)
+
     def _folder_read(self, files: Mapping[str, list[Source]], faults: Mapping[str, str]) -> None:
         """In the thread of the folder."""
-        self._files = sources.from_folder(files, faults)
+        from edgecore.rules.sources import from_folder
+
+        self._files = from_folder(files, faults)
         self._switchboard.send(self.name, _Wake())
 
 
@@ -261,6 +302,6 @@ def _outbox_key(resource: str) -> str:
 def _forget(tx: Transaction, keys: list[str]) -> None:
     rules.delete(tx, keys)
     for key in keys:
-        if not key.startswith(sources.FILE_PREFIX):
+        if not key.startswith(FILE_PREFIX):
             namespace, _, name = key.split("/", 2)
             outbox.take_back(tx, _outbox_key(f"{namespace}/{ResourceType.DEVICERULESTATUS}/{name}"))

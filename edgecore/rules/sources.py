@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edgecore.store.rules import FILE_PREFIX
 from viaduct.rules.rule import MalformedRule, Rule, nodes_of, read_file_rule, read_rule
 
 CLOUD = "cloud"
-FILE_PREFIX = "file/"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,9 @@ from dataclasses import astuple, dataclass
 
 from edgecore.store.transaction import Transaction
 
+FILE_PREFIX = "file/"
+"""With it begin the keys of rules that come from files; others are those of MetaManager."""
+
 _SAVE = (
     "INSERT INTO rule_state (key, digest, fired, fired_ms, times) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
     " digest = excluded.digest, fired = excluded.fired, fired_ms = excluded.fired_ms, times = excluded.times"
