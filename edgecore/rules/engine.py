@@ -108,8 +108,11 @@ class Engine:
 
     def see(self, seen: Mapping[Place, Seen | None]) -> None:
         self._has_seen = True
+        came = {place for place, value in seen.items() if value is not None and self._seen.get(place) is None}
         self._seen.update(seen)
         for key, kept in self._kept.items():
+            if came and kept.progress is not None and any(action.place in came for action in kept.progress.owed):
+                kept.progress.ask_soon()
             if kept.source.rule is not None and not seen.keys().isdisjoint(kept.source.rule.when.places):
                 self._judge.add(key)
 

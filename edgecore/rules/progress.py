@@ -1,7 +1,7 @@
 """How one rule goes on: from what its condition says to what is to be set, and when to look again (P8.4). Pure; ``now``: the steady clock.
 
 ``then`` is run when the condition has been true for ``hold`` seconds, once, until it was false; ``else`` when it is false after that.
-Unknown does neither, and begins ``hold`` anew. What DeviceTwin refuses is asked again while the condition stays as it is.
+Unknown does neither, and begins ``hold`` anew. What DeviceTwin refuses is asked again, while the condition stays as it is.
 """
 
 from __future__ import annotations
@@ -92,6 +92,10 @@ class Progress:
         if self._truth and not self.fired:
             return max(self._since + self.rule.hold, self._cool_at)
         return self._ask_at if self.owed and self._truth is self.fired else None
+
+    def ask_soon(self) -> None:
+        """What is owed may be taken now: its device has come."""
+        self._ask_at = 0.0
 
     def taken(self, run: int, action: Action) -> bool:
         """DeviceTwin took ``action``. True: with it the run is done. An answer to an earlier run says nothing."""
