@@ -14,6 +14,9 @@ EVERY = 5.0
 SUFFIXES = (".yaml", ".yml", ".json")
 _LARGEST_FILE = 1024 * 1024
 
+_UNFIT = (ValueError, TypeError, OverflowError, LookupError, AttributeError, RecursionError)
+"""What PyYAML raises where a tag (``!!bool x``) does not fit its value, and where there is no end to the nesting."""
+
 Stamp = tuple[int, int]
 """Time of the last change in ns, size."""
 
@@ -87,7 +90,7 @@ class Folder(Generic[T]):
                 raise ValueError(f"{place}: larger than {_LARGEST_FILE} bytes")
             documents = [document for document in yaml.safe_load_all(text) if document is not None]
             self._read_of[name] = self._make(documents, str(place))
-        except (OSError, ValueError, RecursionError, yaml.YAMLError) as exc:
+        except (OSError, yaml.YAMLError, *_UNFIT) as exc:
             self._faults[name] = str(exc)
             logger.error(
                 "%s: %s%s", self._what, exc, f"; the {self._what}s that the file had before stay" if self._read_of.get(name) else ""

@@ -12,6 +12,9 @@ import yaml
 
 from viaduct.rules.rule import Fault, MalformedRule, Path, read_file_rule
 
+_UNFIT = (ValueError, TypeError, OverflowError, LookupError, AttributeError, RecursionError)
+"""What PyYAML raises where a tag (``!!bool x``) does not fit its value, and where there is no end to the nesting."""
+
 _TAKEN_FOR_TRUTH = frozenset({"on", "off", "yes", "no"})
 
 
@@ -41,7 +44,7 @@ def examine(text: str) -> Examined:
         mark = exc.problem_mark or exc.context_mark
         place = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
         return Examined((), (Remark(*place, f"not YAML: {exc.problem or exc.context}"),))
-    except (yaml.YAMLError, ValueError, RecursionError) as exc:
+    except (yaml.YAMLError, *_UNFIT) as exc:
         return Examined((), (Remark(0, 0, f"not YAML: {str(exc)[:200]}"),))
     if not documents:
         return Examined((), (Remark(0, 0, "there is no rule in it"),))

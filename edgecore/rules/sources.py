@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgecore.store.rules import FILE_PREFIX
-from viaduct.rules.rule import MalformedRule, Rule, nodes_of, read_file_rule, read_rule
+from viaduct.rules.rule import MalformedRule, Rule, is_small, nodes_of, read_file_rule, read_rule
 
 CLOUD = "cloud"
 
@@ -31,7 +31,7 @@ class Source:
     @property
     def digest(self) -> str:
         """Of what it says: another digest is another rule, which begins anew."""
-        text = json.dumps([self.uid, self.spec], sort_keys=True, default=str)
+        text = json.dumps([self.uid, self.spec], sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -52,7 +52,7 @@ def from_file(documents: list[Any], place: str, node: str) -> list[Source]:
     """The rules of one file; those that name other nodes only are left out, so that boards may share a folder."""
     found = []
     for index, document in enumerate(documents):
-        named = nodes_of(document)
+        named = nodes_of(document) if is_small(document) else ()
         if not named or node in named:
             found.append(_from_document(document, place, index))
     return found
@@ -88,5 +88,9 @@ def _from_document(document: Any, place: str, index: int) -> Source:
 
 
 def _spec(obj: Any) -> Mapping[str, Any]:
+    """As plain JSON, which YAML is not: it has dates, and keys that are no text."""
     spec = obj.get("spec") if isinstance(obj, dict) else None
-    return spec if isinstance(spec, dict) else {}
+    if not isinstance(spec, dict) or not is_small(spec):
+        return {}
+    plain: dict[str, Any] = json.loads(json.dumps(spec, default=str, skipkeys=True))
+    return plain

@@ -19,6 +19,9 @@ GROUP = "rules.devices.bramble.io"
 API_VERSION = f"{GROUP}/v1alpha1"
 KIND = "DeviceRule"
 MAX_ACTIONS = 16
+MAX_VALUES = 10_000
+"""Parts of an object."""
+
 _FIELDS = ("nodeName", "nodeSelector", "when", "for", "then", "else", "cooldown")
 _ACTION_FIELDS = ("device", "property", "value")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
@@ -94,6 +97,8 @@ def read_file_rule(document: Any) -> tuple[str, str, Rule]:
     """(namespace, name, rule) of a document in a file, which must say what it is. Raises MalformedRule."""
     if not isinstance(document, dict):
         raise MalformedRule((Fault((), f"expected a {KIND}"),))
+    if not is_small(document):
+        raise MalformedRule((Fault((), f"it has more than {MAX_VALUES} values"),))
     faults = [
         Fault((field,), f"expected {wanted}, got {str(document.get(field))[:60]!r}")
         for field, wanted in (("apiVersion", API_VERSION), ("kind", KIND))
@@ -114,6 +119,19 @@ def read_file_rule(document: Any) -> tuple[str, str, Rule]:
     if faults or rule is None:
         raise MalformedRule(tuple(faults))
     return str(namespace), str(name), rule
+
+
+def is_small(value: Any) -> bool:
+    """Whether ``value`` has no more than MAX_VALUES parts, counted as often as they are met: few YAML aliases can mean millions."""
+    stack, met = [value], 0
+    while stack and met <= MAX_VALUES:
+        part = stack.pop()
+        met += 1
+        if isinstance(part, dict):
+            stack += part.values()
+        elif isinstance(part, list):
+            stack += part
+    return met <= MAX_VALUES
 
 
 def nodes_of(obj: Any) -> tuple[str, ...]:
@@ -194,7 +212,7 @@ class _Reader:
 
     def _name(self, entry: dict[str, Any], field: str, path: Path) -> str:
         value = entry.get(field)
-        if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME:
+        if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME or not value.isprintable():
             self._add((*path, field), f"expected the name of a {field}")
             return ""
         return value
