@@ -14,16 +14,28 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from edgecore.beehive.letters import Arrived, BusRestored, ConfigChanged, LinkChanged, OutboxChanged, Publish, PublishAll
+from edgecore.beehive.letters import (
+    Arrived,
+    BusRestored,
+    ConfigChanged,
+    Desire,
+    LinkChanged,
+    OutboxChanged,
+    Publish,
+    PublishAll,
+    Watch,
+    WatchAgain,
+)
 from edgecore.beehive.mailbox import Mailbox
 from edgecore.beehive.module import Module
 from edgecore.beehive.switchboard import Switchboard
-from edgecore.devicetwin import orders, people, requests, rows
+from edgecore.devicetwin import documents, orders, people, requests, rows
 from edgecore.devicetwin.forms import Forms
 from edgecore.devicetwin.models import Model, collected_in, models_of, profile_in
 from edgecore.devicetwin.sampling import Sampling
 from edgecore.devicetwin.shadow import Shadow
 from edgecore.devicetwin.turn import Turn
+from edgecore.devicetwin.watching import Watching
 from edgecore.errors import StoreError
 from edgecore.store import metadata, twins
 from edgecore.store.database import Database
@@ -83,6 +95,7 @@ class DeviceTwin(Module):
         self._unplaced: deque[tuple[str, Any]] = deque()
         self._place_again_at: float | None = None
         self._ledger = False
+        self._watching = Watching()
 
     def run(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
@@ -94,7 +107,9 @@ class DeviceTwin(Module):
         logger.info("%d devices are known", len(self._shadows))
         if self._showing is not None:
             self._publish(self._showing.catch_up(self._shadows, self._models))
-            self._place_all()
+        if self._switchboard.knows(ModuleName.RULES):
+            self._unplaced.append((ModuleName.RULES, WatchAgain()))
+        self._place_all()
 
     def take(self, letter: Any) -> None:
         """``letter`` and those behind it, in one round. What could not be placed before goes first."""
@@ -125,6 +140,7 @@ class DeviceTwin(Module):
     def _round(self, letters: list[Any]) -> None:
         if any(isinstance(letter, ConfigChanged) for letter in letters):
             self._read_models()
+            self._watching.say_all()
         turn = Turn(self._shadows, self._node, self._now_ms(), self._forms, self._models)
         for letter in letters:
             self._gather(letter, turn)
@@ -145,6 +161,10 @@ class DeviceTwin(Module):
                 requests.say_delta(shadow, turn)
             turn.restored.update(letter.retained)
             turn.is_restored = True
+        elif isinstance(letter, Desire):
+            people.desire(letter, turn)
+        elif isinstance(letter, Watch):
+            self._watching.begin(letter.places)
         elif isinstance(letter, LinkChanged):
             self._ledger = letter.connected and letter.ledger
             if letter.connected and not letter.ledger:
@@ -206,6 +226,8 @@ class DeviceTwin(Module):
         for letter in letters:
             if isinstance(letter, Arrived):
                 self._ask(letter, turn, requests.refuse_unsaved, people.refuse_unsaved)
+            elif isinstance(letter, Desire):
+                turn.answers.append((letter.answer, [documents.WRITE_FAILED]))
             elif not isinstance(letter, Message):
                 self._gather(letter, turn)
         return turn
@@ -215,6 +237,7 @@ class DeviceTwin(Module):
             logger.warning("%s", warning)
         for answer, payloads in turn.answers:
             answer(payloads)
+        self._watching.follow(turn)
         self._publish(turn.publishes + self._shown(turn))
         for message in turn.to_cloud:
             self._unplaced.append((ModuleName.EDGEHUB, message))
@@ -244,13 +267,14 @@ class DeviceTwin(Module):
 
     def _place_all(self) -> bool:
         """Hand over what is owed to other modules, in order. False: one of them has no room now."""
+        is_told = self._watching.place(self._switchboard, self._shadows, self._models)
         while self._unplaced:
             name, letter = self._unplaced[0]
             if not self._switchboard.send(name, letter) and name in self._switchboard.lengths():
                 self._place_again_at = time.monotonic() + RETRY_PLACING
                 return False
             self._unplaced.popleft()
-        self._place_again_at = None
+        self._place_again_at = None if is_told else time.monotonic() + RETRY_PLACING
         return True
 
     def _ask_for_members(self, now_ms: int) -> Message:
