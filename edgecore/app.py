@@ -34,12 +34,12 @@ from edgecore.edgehub.module import EdgeHub, HubSettings
 from edgecore.metaclient import MetaClient
 from edgecore.metamanager.module import MetaManager, MetaSettings
 from edgecore.metrics.exposition import Family, counter, render
-from edgecore.metrics.server import MetricsServer
 from edgecore.store import readings as store_readings
 from edgecore.store.ceiling import Caps
 from edgecore.store.database import Database
 from edgecore.store.history import Caps as HistoryCaps
 from edgecore.store.recorder import Flash, Recorder
+from supervision.metricsserver import MetricsServer
 from supervision.notify import ServiceManager, service_manager
 from viaduct import __version__
 from viaduct.vocabulary import Group, ModuleName

@@ -10,7 +10,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from viaduct.faults import Fault
 
 MAX_VALUE = 512
 DELETED = "deleted"
@@ -111,8 +114,11 @@ class AttributeUpdate:
 
 @dataclass(frozen=True, slots=True)
 class StateUpdate:
+    """``faults``: ours (P6.17), None where the payload does not name them."""
+
     event_id: str
     state: str
+    faults: tuple[Fault, ...] | None = None
 
 
 # Building: plain JSON values, keys in the order of KubeEdge's structs.

@@ -27,9 +27,11 @@ from viaduct.device import (
     is_value,
 )
 from viaduct.errors import MalformedMessage, MalformedPayload
+from viaduct.faults import parse_faults
 from viaduct.jsontext import NotText, read_json
 
 MAX_PAYLOAD_BYTES = 256 * 1024
+MAX_PROFILES_BYTES = 4 * 1024 * 1024
 MAX_TWINS = 1000
 MAX_DEVICES = 1000
 MAX_EVENT_ID = 256
@@ -64,7 +66,32 @@ def parse_twin_sync(content: Any) -> TwinUpdate:
 def parse_state_update(content: Any) -> StateUpdate:
     """Any ``state`` text; which of them count is the receiver's decision. Raises MalformedPayload."""
     body = _body(content)
-    return StateUpdate(_event_id(body), _text(body, "state", "state", MAX_VALUE))
+    faults = None if body.get("faults") is None else parse_faults(body["faults"], "faults")
+    return StateUpdate(_event_id(body), _text(body, "state", "state", MAX_VALUE), faults)
+
+
+def parse_profile_request(content: Any) -> tuple[str, str]:
+    """(event_id, digest of what the mapper has); both may be absent. Raises MalformedPayload."""
+    body = _body(content)
+    return _event_id(body), _text(body, "have", "have", MAX_EVENT_ID)
+
+
+def parse_profiles(content: Any) -> tuple[str, dict[str, str] | None]:
+    """(digest, text of the profile by namespace) as EdgeCore tells its mappers (P6.16); None: they are what the digest says.
+
+    Raises MalformedPayload. Of the caps only the depth is checked: the profiles are as large as ConfigMaps may be.
+    """
+    if not isinstance(content, bytes | bytearray) or len(content) > MAX_PROFILES_BYTES:
+        raise MalformedPayload("payload", f"expected at most {MAX_PROFILES_BYTES} bytes")
+    body = _object(content)
+    digest, found = _text(body, "digest", "digest", MAX_EVENT_ID), body.get("profiles")
+    if not digest:
+        raise MalformedPayload("digest", "is missing")
+    if found is None:
+        return digest, None
+    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+        raise MalformedPayload("profiles", "expected an object of texts")
+    return digest, found
 
 
 def parse_data_update(content: Any) -> tuple[list[Reading], list[str]]:
@@ -111,6 +138,14 @@ def parse_membership_detail(content: Any) -> Membership:
 
 def _body(content: Any) -> dict[str, Any]:
     if isinstance(content, str | bytes | bytearray):
+        size = len(content) if isinstance(content, bytes | bytearray) else len(content.encode("utf-8", "surrogatepass"))
+        if size > MAX_PAYLOAD_BYTES:
+            raise MalformedPayload("payload", f"{size} bytes, the limit is {MAX_PAYLOAD_BYTES}")
+    return _object(content)
+
+
+def _object(content: Any) -> dict[str, Any]:
+    if isinstance(content, str | bytes | bytearray):
         content = _json(content)
     if not isinstance(content, dict):
         raise MalformedPayload("payload", f"expected an object, got {_kind(content)}")
@@ -118,9 +153,6 @@ def _body(content: Any) -> dict[str, Any]:
 
 
 def _json(payload: str | bytes | bytearray) -> Any:
-    size = len(payload) if isinstance(payload, bytes | bytearray) else len(payload.encode("utf-8", "surrogatepass"))
-    if size > MAX_PAYLOAD_BYTES:
-        raise MalformedPayload("payload", f"{size} bytes, the limit is {MAX_PAYLOAD_BYTES}")
     try:
         text = payload if isinstance(payload, str) else payload.decode("utf-8")
         check_depth(text)

@@ -15,6 +15,7 @@ UPLOAD_RECORDS = "SYS/dis/upload_records"
 EDGE_SUBSCRIPTIONS = (
     "$hw/events/upload/#",
     "$hw/events/node/+/membership/get",
+    "$hw/events/node/+/profile/get",
     UPLOAD_RECORDS,
 )
 """EdgeCore's own filters besides those of devices, all at QoS 1."""
@@ -23,6 +24,12 @@ PLAIN_SUBSCRIPTIONS = ("$hw/events/device/+/state/update", "$hw/events/device/+/
 NAMESPACED_SUBSCRIPTIONS = ("$hw/events/device/+/+/state/update", "$hw/events/device/+/+/twin/+")
 DATA_SUBSCRIPTIONS = ("$ke/events/device/+/data/update", "$ke/events/device/+/+/data/update")
 """Where mappers publish what they measure, value by value (contract 11.4)."""
+
+PROFILE_SUBSCRIPTIONS = ("$hw/events/node/+/profile/get/result", "$hw/events/node/+/profile/updated")
+"""What a mapper listens to that has its devices from EdgeCore (P6.16)."""
+
+ANY_NODE = "_"
+"""In a question of a mapper that does not know how its node is called; no node is called so."""
 
 
 class Request(StrEnum):
@@ -34,6 +41,7 @@ class Request(StrEnum):
     TWIN_CLOUD_UPDATED = "twin/cloud_updated"
     MEMBERSHIP_GET = "membership/get"
     DATA_UPDATE = "data/update"
+    PROFILE_GET = "profile/get"
     UPLOAD = "upload"
 
 
@@ -58,6 +66,8 @@ _DEVICE_REQUESTS = {
     "twin/cloud_updated": Request.TWIN_CLOUD_UPDATED,
 }
 
+_NODE_REQUESTS = {"membership/get": Request.MEMBERSHIP_GET, "profile/get": Request.PROFILE_GET}
+
 
 def match(topic: str) -> Matched | None:
     """Which request a topic is, by whole levels: an id such as ``hw``, ``device`` or ``twin`` is just an id (bug E8)."""
@@ -74,8 +84,8 @@ def match(topic: str) -> Matched | None:
     tail = f"{levels[4]}/{levels[5]}"
     if levels[2] == "device" and tail in _DEVICE_REQUESTS:
         return Matched(_DEVICE_REQUESTS[tail], levels[3])
-    if levels[2] == "node" and tail == "membership/get":
-        return Matched(Request.MEMBERSHIP_GET, levels[3])
+    if levels[2] == "node" and tail in _NODE_REQUESTS:
+        return Matched(_NODE_REQUESTS[tail], levels[3])
     return None
 
 
@@ -139,6 +149,26 @@ def membership_get_result(node: str) -> str:
 
 def membership_updated(node: str) -> str:
     return f"{NODE_PREFIX}{node}/membership/updated"
+
+
+def profile_get(node: str) -> str:
+    return f"{NODE_PREFIX}{node}/profile/get"
+
+
+def profile_get_result(node: str) -> str:
+    return f"{NODE_PREFIX}{node}/profile/get/result"
+
+
+def profile_updated(node: str) -> str:
+    return f"{NODE_PREFIX}{node}/profile/updated"
+
+
+def profile_teller(topic: str) -> str:
+    """The node whose devices a message on one of PROFILE_SUBSCRIPTIONS tells; empty for any other topic."""
+    for end in ("/profile/get/result", "/profile/updated"):
+        if topic.startswith(NODE_PREFIX) and topic.endswith(end):
+            return topic[len(NODE_PREFIX) : -len(end)]
+    return ""
 
 
 def auth_info_result(node: str) -> str:

@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from cloudcore.devicecontroller import conditions
 from cloudcore.devicecontroller.translate import digest, is_only_reported, marked, twins_of
 from cloudcore.errors import Refused
 from cloudcore.objects import stamp
 from cloudcore.ports import JsonObject
+from viaduct.errors import MalformedPayload
+from viaduct.faults import Fault, parse_faults
 from viaduct.jsontext import read_json
 
 MAX_TWINS = 1000
@@ -24,14 +27,16 @@ _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``twins``: property to ``{"value", "metadata"}``. ``state`` "": nothing is said. ``seen``: when the device reported (epoch ms), 0
-    where it did not. ``restored``: values that were known before; they count only where the Device has none, so that they never replace
-    what a node said since."""
+    """``twins``: property to ``{"value", "metadata"}``. ``state`` "": nothing is said. ``faults`` None: nothing is said of them; they were
+    so at ``said`` (epoch ms). ``seen``: when the device reported (epoch ms), 0 where it did not. ``restored``: values that were known
+    before; they count only where the Device has none, so that they never replace what a node said since."""
 
     twins: dict[str, JsonObject] = field(default_factory=dict)
     state: str = ""
     seen: int = 0
     restored: dict[str, JsonObject] = field(default_factory=dict)
+    faults: tuple[Fault, ...] | None = None
+    said: int = 0
 
     def then(self, later: Report) -> Report:
         return Report(
@@ -39,6 +44,7 @@ class Report:
             later.state or self.state,
             max(later.seen, self.seen),
             self.restored | later.restored,
+            *((self.faults, self.said) if later.faults is None else (later.faults, later.said)),
         )
 
     def values_for(self, device: JsonObject) -> dict[str, JsonObject]:
@@ -91,7 +97,11 @@ def state_report(content: Any, *, said_ms: int = 0) -> Report:
         raise Refused(f"content.device.state: expected one of {', '.join(STATES)}")
     if not isinstance(device.get("last_online") or "", str):
         raise Refused("content.device.last_online: expected a time as text")
-    return Report({}, state, said_ms if state == "online" else 0)
+    try:
+        faults = None if device.get("faults") is None else parse_faults(device["faults"], "content.device.faults")
+    except MalformedPayload as exc:
+        raise Refused(str(exc)) from exc
+    return Report({}, state, said_ms if state == "online" else 0, faults=faults, said=0 if faults is None else said_ms)
 
 
 def merged(device: JsonObject, report: Report, declared: frozenset[str]) -> JsonObject:
@@ -105,6 +115,8 @@ def merged(device: JsonObject, report: Report, declared: frozenset[str]) -> Json
     changes: JsonObject = {"twins": twins} if twins else {}
     if report.state:
         changes["state"] = report.state
+    if report.faults is not None:
+        changes["conditions"] = conditions.with_health(status.get("conditions"), report.faults, report.said)
     if report.seen and (report.state or any(name in listed or name in declared for name in values)):
         changes["lastOnlineTime"] = _later(status.get("lastOnlineTime"), report.seen)
     return device if not changes else device | {"status": status | changes}

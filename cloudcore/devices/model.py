@@ -40,6 +40,7 @@ class Device:
     properties: tuple[DeviceProperty, ...] = ()
     state: str | None = None
     last_online: str | None = None
+    conditions: tuple[JsonObject, ...] = field(default=(), hash=False)
 
 
 @dataclass(frozen=True, slots=True)

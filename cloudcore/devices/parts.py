@@ -19,6 +19,12 @@ def items(value: Any, key: str, naming: str) -> dict[str, JsonObject]:
     return {item[naming]: item for item in entries if isinstance(item, dict) and isinstance(item.get(naming), str) and item[naming]}
 
 
+def objects(value: Any, key: str) -> tuple[JsonObject, ...]:
+    """The objects of a list, as they are."""
+    found = value.get(key) if isinstance(value, dict) else None
+    return tuple(item for item in found if isinstance(item, dict)) if isinstance(found, list) else ()
+
+
 def text(value: Any, key: str) -> str:
     found = value.get(key) if isinstance(value, dict) else None
     return found if isinstance(found, str) else ""

@@ -9,7 +9,7 @@ from typing import Any
 
 from cloudcore.devices import native
 from cloudcore.devices.model import Device, DeviceModel, DeviceProperty, ModelProperty
-from cloudcore.devices.parts import filled, items, part, text
+from cloudcore.devices.parts import filled, items, objects, part, text
 from cloudcore.ports import JsonObject
 
 VERSION = "v1alpha1"
@@ -26,6 +26,7 @@ def read_device(parts: JsonObject) -> Device:
         tuple(_twin_in(name, twin) for name, twin in items(status, "twins", "propertyName").items()),
         text(status, "state") or None,
         text(status, "lastOnlineTime") or None,
+        objects(status, "conditions"),
     )
 
 
@@ -37,7 +38,8 @@ def write_device(device: Device) -> JsonObject:
         expression = {"key": "", "operator": "In", "values": [device.node]}
         spec["nodeSelector"] = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
     twins = [_twin_of(one) for one in device.properties]
-    return {"spec": spec} | filled(status=filled(twins=twins, state=device.state, lastOnlineTime=device.last_online))
+    status = filled(twins=twins, state=device.state, lastOnlineTime=device.last_online, conditions=list(device.conditions))
+    return {"spec": spec} | filled(status=status)
 
 
 def _node_in(selector: JsonObject) -> str:

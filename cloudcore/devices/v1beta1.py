@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cloudcore.devices.model import Access, Device, DeviceModel, DeviceProperty, ModelProperty
-from cloudcore.devices.parts import filled, items, part, text
+from cloudcore.devices.parts import filled, items, objects, part, text
 from cloudcore.ports import JsonObject
 
 VERSION = "v1beta1"
@@ -28,6 +28,7 @@ def read_device(parts: JsonObject) -> Device:
         (*declared, *(one for one in others if one.reported is not None)),
         text(status, "state") or None,
         text(status, "lastOnlineTime") or None,
+        objects(status, "conditions"),
     )
 
 
@@ -40,7 +41,8 @@ def write_device(device: Device) -> JsonObject:
         protocol=_access_of(device.protocol),
         properties=properties,
     )
-    return {"spec": spec} | filled(status=filled(twins=twins, state=device.state, lastOnlineTime=device.last_online))
+    status = filled(twins=twins, state=device.state, lastOnlineTime=device.last_online, conditions=list(device.conditions))
+    return {"spec": spec} | filled(status=status)
 
 
 def _property_in(name: str, item: JsonObject, twin: JsonObject) -> DeviceProperty:

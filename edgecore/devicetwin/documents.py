@@ -16,6 +16,8 @@ from viaduct.device import (
     twin_json,
     twins_json,
 )
+from viaduct.faults import fault_list
+from viaduct.profile import digest_of
 
 BAD_REQUEST = 400
 NOT_FOUND = 404
@@ -76,11 +78,20 @@ def attributes_updated(event_id: str, changed: Mapping[str, dict[str, Any] | Non
 
 
 def state_result(event_id: str, shadow: Shadow, now_ms: int) -> str:
-    """``state/update/result``, and the text that the cloud gets."""
-    found = {"name": shadow.name, "state": shadow.state}
+    """``state/update/result``, and the text that the cloud gets. ``faults`` is there once a mapper has spoken of faults (P6.17)."""
+    found: dict[str, Any] = {"name": shadow.name, "state": shadow.state}
     if shadow.last_online:
         found["last_online"] = shadow.last_online
+    if shadow.faults is not None:
+        found["faults"] = fault_list(shadow.faults)
     return to_text({"event_id": event_id, "timestamp": now_ms, "device": found})
+
+
+def profiles(event_id: str, found: Mapping[str, str], now_ms: int, *, have: str = "") -> str:
+    """The devices of this node for its mappers (P6.16); who has them already (``have`` is their digest) hears no more than that."""
+    digest = digest_of(found)
+    told = {} if digest == have else {"profiles": dict(sorted(found.items()))}
+    return to_text({"event_id": event_id, "timestamp": now_ms, "digest": digest} | told)
 
 
 def error(event_id: str, code: int, reason: str, now_ms: int) -> str:

@@ -91,6 +91,7 @@ class DeviceTwin(Module):
         self._now_ms = now_ms or (lambda: time.time_ns() // 1_000_000)
         self._shadows: dict[str, Shadow] = {}
         self._models: dict[str, Model] = {}
+        self._told_profiles = ""
         self._mailbox: Mailbox | None = None
         self._unplaced: deque[tuple[str, Any]] = deque()
         self._place_again_at: float | None = None
@@ -141,7 +142,7 @@ class DeviceTwin(Module):
         if any(isinstance(letter, ConfigChanged) for letter in letters):
             self._read_models()
             self._watching.say_all()
-        turn = Turn(self._shadows, self._node, self._now_ms(), self._forms, self._models)
+        turn = Turn(self._shadows, self._node, self._now_ms(), self._forms, self._models, self._profiles)
         for letter in letters:
             self._gather(letter, turn)
         if turn.writes:
@@ -161,10 +162,13 @@ class DeviceTwin(Module):
                 requests.say_delta(shadow, turn)
             turn.restored.update(letter.retained)
             turn.is_restored = True
+            self._tell_profiles(turn, again=True)
         elif isinstance(letter, Desire):
             people.desire(letter, turn)
         elif isinstance(letter, Watch):
             self._watching.begin(letter.places)
+        elif isinstance(letter, ConfigChanged):
+            self._tell_profiles(turn)
         elif isinstance(letter, LinkChanged):
             self._ledger = letter.connected and letter.ledger
             if letter.connected and not letter.ledger:
@@ -222,7 +226,7 @@ class DeviceTwin(Module):
             self._shadows.pop(device, None)
             if found is not None:
                 self._shadows.update(rows.shadows([found], attributes, held))
-        turn = Turn(self._shadows, self._node, failed.now_ms, self._forms, self._models)
+        turn = Turn(self._shadows, self._node, failed.now_ms, self._forms, self._models, self._profiles)
         for letter in letters:
             if isinstance(letter, Arrived):
                 self._ask(letter, turn, requests.refuse_unsaved, people.refuse_unsaved)
@@ -258,12 +262,24 @@ class DeviceTwin(Module):
             self._unplaced.append((ModuleName.EVENTBUS, PublishAll(tuple(publishes))))
 
     def _read_models(self) -> None:
-        """From the profiles that MetaManager keeps for mappers."""
-        name = profile.configmap_of(self._node)
-        kept = self._database.read(lambda tx: metadata.load_named(tx, ResourceType.CONFIGMAP, name))
-        profiles = [profile_in(row.value, profile.FILE) for row in kept]
+        profiles = list(self._profiles().values())
         self._models = models_of(profiles)
         self._sampling.follow(collected_in(profiles), time.monotonic())
+
+    def _profiles(self) -> dict[str, str]:
+        """By namespace, what MetaManager keeps for mappers. Read each time: it may be large, and is asked for seldom."""
+        name = profile.configmap_of(self._node)
+        kept = self._database.read(lambda tx: metadata.load_named(tx, ResourceType.CONFIGMAP, name))
+        found = {row.key.partition("/")[0]: profile_in(row.value, profile.FILE) for row in kept}
+        return {namespace: text for namespace, text in found.items() if text}
+
+    def _tell_profiles(self, turn: Turn, *, again: bool = False) -> None:
+        """To mappers that have their devices from us (P6.16): when they change, and when a broker may have lost what was said."""
+        found = self._profiles()
+        digest = profile.digest_of(found)
+        if again or digest != self._told_profiles:
+            self._told_profiles = digest
+            turn.say(topics.profile_updated(self._node), documents.profiles("", found, turn.now_ms))
 
     def _place_all(self) -> bool:
         """Hand over what is owed to other modules, in order. False: one of them has no room now."""

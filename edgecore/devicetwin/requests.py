@@ -18,7 +18,7 @@ from edgecore.devicetwin.shadow import Shadow
 from edgecore.devicetwin.turn import Turn
 from viaduct import topics
 from viaduct.device import TwinUpdate
-from viaduct.deviceparse import TwinMissing, parse_request, parse_state_update, parse_twin_update
+from viaduct.deviceparse import TwinMissing, parse_profile_request, parse_request, parse_state_update, parse_twin_update
 from viaduct.errors import MalformedPayload
 from viaduct.topics import Matched, Request
 
@@ -37,6 +37,8 @@ def handle(matched: Matched, letter: Arrived, turn: Turn) -> None:
         _update_state(matched, letter, turn)
     elif matched.request is Request.MEMBERSHIP_GET:
         _get_members(matched.subject, letter, turn)
+    elif matched.request is Request.PROFILE_GET:
+        _get_profiles(matched.subject, letter, turn)
     elif matched.request is Request.TWIN_CLOUD_UPDATED:
         turn.warnings.append(f"{letter.topic}: ignored, only the cloud speaks for the cloud")
 
@@ -120,17 +122,31 @@ def _get_members(node: str, letter: Arrived, turn: Turn) -> None:
     turn.say(topic, documents.members_result(event_id, turn.shadows.values(), turn.now_ms))
 
 
+def _get_profiles(node: str, letter: Arrived, turn: Turn) -> None:
+    """A broker may carry several nodes, each answers for itself."""
+    if node not in (turn.node, topics.ANY_NODE):
+        return
+    topic = topics.profile_get_result(turn.node)
+    try:
+        event_id, have = parse_profile_request(letter.payload)
+    except MalformedPayload as fault:
+        turn.say(topic, documents.error("", documents.BAD_REQUEST, str(fault), turn.now_ms))
+        return
+    turn.say(topic, documents.profiles(event_id, turn.profiles(), turn.now_ms, have=have))
+
+
 def _update_state(matched: Matched, letter: Arrived, turn: Turn) -> None:
     shadow = turn.shadows.get(matched.subject)
     try:
-        state = parse_state_update(letter.payload).state
+        update = parse_state_update(letter.payload)
     except MalformedPayload as fault:
         turn.warnings.append(f"{letter.topic}: {fault}")
         return
-    if shadow is None or state not in STATES:
+    if shadow is None or update.state not in STATES:
         return
-    last_online = _written(turn.now_ms) if state == "online" else shadow.last_online
-    shadow = replace(shadow, state=state, last_online=last_online)
+    last_online = _written(turn.now_ms) if update.state == "online" else shadow.last_online
+    faults = shadow.faults if update.faults is None else update.faults
+    shadow = replace(shadow, state=update.state, last_online=last_online, faults=faults)
     turn.keep_device(shadow)
     text = documents.state_result(str(uuid.uuid4()), shadow, turn.now_ms)
     turn.say(topics.state_update_result(matched.address), text)

@@ -10,11 +10,21 @@ from collections.abc import Iterable
 
 from edgecore.devicetwin.shadow import Shadow, Twin
 from edgecore.store.twins import AttrRow, DeviceRow, TwinRow
+from viaduct import faults
 from viaduct.device import Attribute, TwinValue, Version
 
 
 def device_row(shadow: Shadow) -> DeviceRow:
-    return DeviceRow(shadow.id, shadow.name, shadow.description, shadow.state, shadow.last_online, uid=shadow.uid, version=shadow.version)
+    return DeviceRow(
+        shadow.id,
+        shadow.name,
+        shadow.description,
+        shadow.state,
+        shadow.last_online,
+        shadow.uid,
+        shadow.version,
+        faults.kept(shadow.faults),
+    )
 
 
 def twin_values(device: str, name: str, twin: Twin) -> tuple[str | int, ...]:
@@ -59,6 +69,7 @@ def shadows(devices: Iterable[DeviceRow], attributes: Iterable[AttrRow], twins: 
             row.version,
             named.get(row.id, {}),
             sides.get(row.id, {}),
+            faults.from_kept(row.faults),
         )
         for row in devices
     }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from viaduct.device import DELETED, Attribute, MsgTwin, TwinValue, Version
+from viaduct.faults import Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ class Twin:
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """One device. ``uid`` and ``version``: the Device object that it stands for, empty where the cloud does not tell them."""
+    """One device. ``uid`` and ``version``: the Device object that it stands for, empty where the cloud does not tell them. ``faults``: what
+    its mapper says is wrong, None where it never said anything of the kind."""
 
     id: str
     name: str = ""
@@ -63,3 +65,4 @@ class Shadow:
     version: str = ""
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     twins: Mapping[str, Twin] = field(default_factory=dict)
+    faults: tuple[Fault, ...] | None = None

@@ -27,13 +27,15 @@ from viaduct.vocabulary import Group, Operation, Source
 @dataclass(slots=True)
 class Turn:
     """``shadows`` is DeviceTwin's memory, changed in place, as ``forms`` is; ``now_ms`` holds for the whole turn. ``models``: by device.
-    ``is_restored``: a broker answers (again), which retains ``restored`` of ours."""
+    ``is_restored``: a broker answers (again), which retains ``restored`` of ours. ``profiles``: the text of each one for mappers, by
+    namespace."""
 
     shadows: dict[str, Shadow]
     node: str
     now_ms: int
     forms: Forms = field(default_factory=Forms)
     models: Mapping[str, Model] = field(default_factory=dict)
+    profiles: Callable[[], Mapping[str, str]] = dict
     is_restored: bool = False
     restored: dict[str, bytes] = field(default_factory=dict)
     publishes: list[Publish] = field(default_factory=list)
@@ -103,6 +105,7 @@ class Turn:
             shadow.version,
             shadow.attributes,
             after,
+            shadow.faults,
         )
         self.shadows[shadow.id] = now
         return now

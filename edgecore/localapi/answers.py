@@ -26,7 +26,8 @@ from edgecore.store import metadata, outbox, twins
 from edgecore.store.database import Database
 from edgecore.store.metadata import MetaRow
 from edgecore.store.twins import TwinRow
-from viaduct import topics
+from viaduct import faults, topics
+from viaduct.faults import fault_list
 from viaduct.vocabulary import ModuleName, ResourceType
 
 KINDS = ("pods", "configmaps", "secrets", "services", "devices", "nodes")
@@ -91,6 +92,8 @@ class Answers:
         return chosen
 
     def _describe(self, question: dict[str, Any]) -> Any:
+        if question.get("kind") == "devices":
+            return self._twin_get({"device": question.get("name")})
         pod = self._pod(question)
         pod["containersOnNode"] = [
             {"container": c.label(CONTAINER), "id": c.id, "state": c.state, "image": c.image, "exitCode": c.exit_code}
@@ -246,6 +249,7 @@ class Answers:
                 "description": device.description,
                 "state": device.state,
                 "lastOnline": device.last_online,
+                "faults": fault_list(faults.from_kept(device.faults) or ()),
                 "twins": {},
             }
             for device in devices

@@ -61,8 +61,8 @@ def parser() -> argparse.ArgumentParser:
     get.add_argument("-A", "--all-namespaces", action="store_true")
     get.add_argument("-o", "--output", choices=("json", "wide"), default="")
 
-    describe = _command(commands, "describe", "everything about one pod", _describe)
-    describe.add_argument("kind", choices=("pod", "pods", "po"))
+    describe = _command(commands, "describe", "everything about one pod or device", _describe)
+    describe.add_argument("kind", choices=("pod", "pods", "po", "device", "devices"))
     describe.add_argument("name")
     _namespace(describe)
     _output(describe)
@@ -153,8 +153,9 @@ def _get(path: str, args: argparse.Namespace) -> int:
 
 
 def _describe(path: str, args: argparse.Namespace) -> int:
-    pod = client.ask(path, {"verb": "describe", "namespace": args.namespace, "name": args.name})
-    _show(args, pod, tables.described(pod, now=time.time()))
+    kind = _KINDS[args.kind]
+    found = client.ask(path, {"verb": "describe", "kind": kind, "namespace": args.namespace, "name": args.name})
+    _show(args, found, tables.device(found) if kind == "devices" else tables.described(found, now=time.time()))
     return EXIT_OK
 
 

@@ -26,7 +26,7 @@ def listing(kind: str, objects: list[dict[str, Any]], *, now: float, all_namespa
         "configmaps": (("NAME", "DATA", "AGE"), lambda o: _config_row(o, now)),
         "secrets": (("NAME", "TYPE", "DATA", "AGE"), lambda o: _secret_row(o, now)),
         "services": (("NAME", "TYPE", "CLUSTER-IP", "PORT(S)", "AGE"), lambda o: _service_row(o, now)),
-        "devices": (("NAME", "STATE", "LAST ONLINE", "TWINS"), _device_row),
+        "devices": (("NAME", "STATE", "LAST ONLINE", "TWINS", "PROBLEM"), _device_row),
         "nodes": (("NAME", "STATUS", "CLOUD", "VERSION"), _node_row),
     }
     heads, row = kinds[kind]
@@ -107,6 +107,20 @@ def usage(rows: list[dict[str, Any]]) -> str:
     return table(("NAMESPACE", "POD", "CONTAINER", "CPU(cores)", "MEMORY(bytes)"), sorted(cells))
 
 
+def device(found: dict[str, Any]) -> str:
+    """``edgecore describe device``."""
+    lines = [
+        ("Name:", _meta(found).get("name")),
+        ("Description:", found["description"]),
+        ("State:", found["state"] or "unknown"),
+        ("Last online:", found["lastOnline"] or "<never>"),
+    ]
+    text = [f"{key:<16}{value}" for key, value in lines if value]
+    faults = [f"  {fault.get('property') or '(the device)':<18}{fault['code']:<18}{fault['reason']}" for fault in found["faults"]]
+    shown = [f"  {line}" for line in twins(found).splitlines()]
+    return "\n".join([*text, "Properties:", *shown, "Problems:" if faults else "Problems:       none", *faults])
+
+
 def twins(device: dict[str, Any]) -> str:
     """``edgecore twin get``."""
     rows = [(name, twin["type"], _side(twin, "expected"), _side(twin, "actual")) for name, twin in device["twins"].items()]
@@ -182,7 +196,13 @@ def _port(port: dict[str, Any]) -> str:
 
 def _device_row(device: dict[str, Any]) -> tuple[str, ...]:
     shown = ", ".join(f"{name}={_side(twin, 'actual')}" for name, twin in device["twins"].items())
-    return str(_meta(device).get("name")), device["state"] or "unknown", device["lastOnline"] or "<never>", shown
+    faults = device.get("faults") or []
+    problem = _fault(faults[0]) + (f" (and {len(faults) - 1} more)" if len(faults) > 1 else "") if faults else ""
+    return str(_meta(device).get("name")), device["state"] or "unknown", device["lastOnline"] or "<never>", shown, problem
+
+
+def _fault(fault: dict[str, str]) -> str:
+    return ": ".join(fault[key] for key in ("property", "code", "reason") if fault.get(key))
 
 
 def _node_row(node: dict[str, Any]) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from edgecore.store.transaction import Transaction
 
 @dataclass(frozen=True, slots=True)
 class DeviceRow:
-    """``uid`` and ``version`` are those of the Device object in the cloud, empty where it never told them."""
+    """``uid`` and ``version`` are those of the Device object in the cloud, empty where it never told them. ``faults``: what its mapper says
+    is wrong (``viaduct.faults.kept``)."""
 
     id: str
     name: str = ""
@@ -21,6 +22,7 @@ class DeviceRow:
     last_online: str = ""
     uid: str = ""
     version: str = ""
+    faults: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class TwinRow:
     metadata: str = ""
 
 
-_DEVICE = ("id", "name", "description", "state", "last_online", "uid", "version")
+_DEVICE = ("id", "name", "description", "state", "last_online", "uid", "version", "faults")
 _ATTR = ("deviceid", "name", "description", "value", "optional", "attr_type", "metadata")
 _TWIN = (
     "deviceid",

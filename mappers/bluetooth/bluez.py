@@ -14,6 +14,7 @@ from typing import Any
 
 from mappers.bluetooth.radio import Abilities, Link, Sighting
 from mappers.sdk.errors import DeviceAway, DeviceRefused, MapperError
+from viaduct.faults import TIMEOUT
 
 CONNECT_SECONDS = 20.0
 ANSWER_SECONDS = 10.0
@@ -111,7 +112,7 @@ async def _translated(who: str, client: Any = None) -> AsyncIterator[None]:
     try:
         yield
     except TimeoutError as exc:
-        raise DeviceAway(f"{who}: no answer in time") from exc
+        raise DeviceAway(f"{who}: no answer in time", code=TIMEOUT) from exc
     except FileNotFoundError as exc:
         raise DeviceAway(f"{who}: there is no D-Bus to reach BlueZ by: {exc.strerror}") from exc
     except BleakGATTProtocolError as exc:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from mappers.sdk.errors import DeviceAway
+from viaduct.faults import TIMEOUT
 
 T = TypeVar("T")
 
@@ -28,7 +29,7 @@ class EventLoop:
             return future.result(limit * 2)
         except concurrent.futures.TimeoutError:
             future.cancel()
-            raise DeviceAway(f"{what}: no answer within {limit:g} s") from None
+            raise DeviceAway(f"{what}: no answer within {limit:g} s", code=TIMEOUT) from None
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -43,4 +44,4 @@ async def _within(work: Callable[[], Coroutine[Any, Any, T]], limit: float, what
         async with asyncio.timeout(limit):
             return await work()
     except TimeoutError:
-        raise DeviceAway(f"{what}: no answer within {limit:g} s") from None
+        raise DeviceAway(f"{what}: no answer within {limit:g} s", code=TIMEOUT) from None

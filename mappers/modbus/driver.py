@@ -83,7 +83,7 @@ class ModbusDriver:
         try:
             answer = self._slave().read(batch.table, batch.offset, batch.count)
         except DeviceRefused as refusal:
-            parts = batches.split(batch) if isinstance(refusal, Refusal) and refusal.code in _NOT_SO else []
+            parts = batches.split(batch) if isinstance(refusal, Refusal) and refusal.exception in _NOT_SO else []
             if parts:
                 self._remember(batch, parts)
             else:

@@ -20,6 +20,7 @@ from mappers.modbus import ports
 from mappers.modbus.address import RESPONSE_SECONDS, Framing, Line, SerialLine, TcpLine
 from mappers.modbus.registers import Table
 from mappers.sdk.errors import DeviceAway, DeviceRefused
+from viaduct.faults import TIMEOUT
 
 # It reports at error level what is told to us as well, for a device that is merely switched off.
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
@@ -59,13 +60,15 @@ class Unreachable(DeviceAway):
 class Silent(DeviceAway):
     """The line is there, this slave did not answer."""
 
+    usual = TIMEOUT
+
 
 class Refusal(DeviceRefused):
-    """``code``: the exception that the slave answered with."""
+    """``exception``: the number that the slave answered with."""
 
-    def __init__(self, reason: str, code: int) -> None:
+    def __init__(self, reason: str, exception: int) -> None:
         super().__init__(reason)
-        self.code = code
+        self.exception = exception
 
 
 class ModbusLink:

@@ -11,6 +11,7 @@ from mappers.modbus.lines import CONVOY_SECONDS, SharedLine, turn
 from mappers.modbus.link import ModbusLink, Silent, Unreachable
 from mappers.modbus.registers import Table
 from mappers.sdk.errors import DeviceAway, DeviceRefused
+from viaduct.faults import TIMEOUT
 
 Answer = TypeVar("Answer")
 
@@ -70,7 +71,7 @@ class Slave:
         now = time.monotonic()
         wait = breaker.wait(unit, now)
         if wait > 0:
-            raise DeviceAway(f"unit {unit} on {line.name} did not answer and is left alone for a moment", again_in=wait)
+            raise DeviceAway(f"unit {unit} on {line.name} did not answer and is left alone for a moment", again_in=wait, code=TIMEOUT)
         self._reach(now)
         wire = line.wire_seconds(size + _FRAME_BYTES) if isinstance(line, SerialLine) else 0.0
         asked_at = time.monotonic()
@@ -80,7 +81,7 @@ class Slave:
             if may_repeat and breaker.doubt(unit):
                 raise _Late() from exc
             ended = time.monotonic()
-            raise DeviceAway(str(exc), again_in=breaker.silent(unit, ended, ended - asked_at)) from exc
+            raise DeviceAway(str(exc), again_in=breaker.silent(unit, ended, ended - asked_at), code=exc.code) from exc
         except Unreachable as exc:
             raise DeviceAway(str(exc), again_in=0.0) from exc
         except DeviceRefused:

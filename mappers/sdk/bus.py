@@ -66,7 +66,8 @@ def parse_url(url: str) -> tuple[str, int, bool]:
 
 
 class Bus:
-    """``on_message(topic, payload)`` and ``on_connected()`` are called by the bus's thread; all else by any."""
+    """``on_message(topic, payload)`` and ``on_connected()`` are called by the bus's thread; all else by any. ``connections``: how many
+    there were."""
 
     def __init__(
         self, address: BrokerAddress, *, name: str, on_message: Callable[[str, bytes], None], on_connected: Callable[[], None]
@@ -82,6 +83,7 @@ class Bus:
         self._lock = threading.Lock()
         self._filters: set[str] = set()
         self._complaint = ""
+        self.connections = 0
         self._client = _client(f"{name}-{uuid.uuid4().hex[:12]}")
         self._client.max_queued_messages_set(_MAX_QUEUED)
         self._client.reconnect_delay_set(1, RECONNECT_LIMIT)
@@ -115,6 +117,10 @@ class Bus:
             return False
         return bool(self._client.publish(topic, payload.encode(), qos=QOS).rc == paho.MQTT_ERR_SUCCESS)
 
+    @property
+    def is_connected(self) -> bool:
+        return bool(self._client.is_connected())
+
     def subscribe(self, filters: Iterable[str]) -> None:
         """Now, and again after each reconnect."""
         with self._lock:
@@ -140,6 +146,7 @@ class Bus:
             self._complain(f"the broker at {self._address} refuses us: {_connack(reason)}")
             return
         self._complaint = ""
+        self.connections += 1
         logger.info("connected to the broker at %s", self._address)
         with self._lock:
             self._send_filters(sorted(self._filters))

@@ -1,19 +1,21 @@
 """Settings of a mapper: a flag wins over the environment, that over the settings file, that over the default. Pure.
 
-=================  =======================  ====================  ==============================================
-flag               environment              key in the file       meaning
-=================  =======================  ====================  ==============================================
-``--broker``       BRAMBLE_BROKER           broker.url            tcp://HOST:PORT or ssl://HOST:PORT
-``--username``     BRAMBLE_BROKER_USERNAME  broker.username       for a broker that asks
-.                  BRAMBLE_BROKER_PASSWORD
-``--password-file``                         broker.passwordFile   file with the password, first line
-``--ca-file``      BRAMBLE_BROKER_CA_FILE   broker.caFile         authority of an ssl:// broker
-``--profile``      BRAMBLE_PROFILE          profile               deviceProfile.json
-``--poll``         BRAMBLE_POLL             poll                  seconds between two looks at a property
-``--refresh``      BRAMBLE_REFRESH          refresh               seconds after which an unchanged value is told again
-``--deadband``     BRAMBLE_DEADBAND         deadband              smallest change of a number that is told
-``--log-level``    BRAMBLE_LOG_LEVEL        logLevel              debug, info, warning or error
-=================  =======================  ====================  ==============================================
+=====================  ========================  ====================  ======================================================
+flag                   environment               key in the file       meaning
+=====================  ========================  ====================  ======================================================
+``--broker``           BRAMBLE_BROKER            broker.url            tcp://HOST:PORT or ssl://HOST:PORT
+``--username``         BRAMBLE_BROKER_USERNAME   broker.username       for a broker that asks
+.                      BRAMBLE_BROKER_PASSWORD
+``--password-file``                              broker.passwordFile   file with the password, first line
+``--ca-file``          BRAMBLE_BROKER_CA_FILE    broker.caFile         authority of an ssl:// broker
+``--profile``          BRAMBLE_PROFILE           profile               deviceProfile.json; without it EdgeCore is asked over MQTT
+``--node``             BRAMBLE_NODE              node                  whose devices, where several boards share a broker
+``--poll``             BRAMBLE_POLL              poll                  seconds between two looks at a property
+``--refresh``          BRAMBLE_REFRESH           refresh               seconds after which an unchanged value is told again
+``--deadband``         BRAMBLE_DEADBAND          deadband              smallest change of a number that is told
+``--metrics-address``  BRAMBLE_METRICS_ADDRESS   metricsAddress        HOST:PORT for Prometheus; nothing listens without it
+``--log-level``        BRAMBLE_LOG_LEVEL         logLevel              debug, info, warning or error
+=====================  ========================  ====================  ======================================================
 """
 
 from __future__ import annotations
@@ -54,9 +56,11 @@ class Settings:
     password_file: str
     ca_file: str
     profile: str
+    node: str
     poll: float
     refresh: float
     deadband: float
+    metrics_address: str
     log_level: str
     password: str = field(default="", repr=False)
 
@@ -85,6 +89,28 @@ def _number(least: float, most: float) -> Callable[[Any], float]:
     return read
 
 
+def parse_address(text: str) -> tuple[str, int]:
+    """(host, port) of ``127.0.0.1:9100``, ``[::1]:9100`` or ``9100``, which is on loopback. Raises ValueError saying what was expected."""
+    host, _, port = text.rpartition(":")
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"expected HOST:PORT or PORT, got {text[:80]!r}")
+    return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
+
+
+def _address(value: Any) -> str:
+    text = _text(str(value) if type(value) is int else value)
+    if text:
+        parse_address(text)
+    return text
+
+
+def _node(value: Any) -> str:
+    text = _text(value)
+    if any(char in "/+#" for char in text):
+        raise ValueError("expected the name of a node")
+    return text
+
+
 def _level(value: Any) -> str:
     if value not in LEVELS:
         raise ValueError(f"expected {', '.join(LEVELS)}, got {str(value)[:80]!r}")
@@ -96,12 +122,22 @@ SETTINGS = (
     Setting("--username", "BRAMBLE_BROKER_USERNAME", "broker.username", "NAME", "for a broker that asks", "", _text),
     Setting("--password-file", "", "broker.passwordFile", "FILE", "its first line is the broker's password", "", _text),
     Setting("--ca-file", "BRAMBLE_BROKER_CA_FILE", "broker.caFile", "FILE", "authority of an ssl:// broker", "", _text),
-    Setting("--profile", "BRAMBLE_PROFILE", "profile", "FILE", "deviceProfile.json", "/opt/kubeedge/deviceProfile.json", _text),
+    Setting("--profile", "BRAMBLE_PROFILE", "profile", "FILE", "deviceProfile.json; without it EdgeCore is asked over MQTT", "", _text),
+    Setting("--node", "BRAMBLE_NODE", "node", "NAME", "whose devices, where several boards share a broker and there is no file", "", _node),
     Setting("--poll", "BRAMBLE_POLL", "poll", "SECONDS", "between two looks at a property", 1.0, _number(0.05, 86_400)),
     Setting(
         "--refresh", "BRAMBLE_REFRESH", "refresh", "SECONDS", "after which an unchanged value is told again", 600.0, _number(1, 31_536_000)
     ),
     Setting("--deadband", "BRAMBLE_DEADBAND", "deadband", "NUMBER", "smallest change of a number that is told", 0.0, _number(0, 1e18)),
+    Setting(
+        "--metrics-address",
+        "BRAMBLE_METRICS_ADDRESS",
+        "metricsAddress",
+        "HOST:PORT",
+        "numbers for Prometheus; a port alone is on loopback; nothing listens without it",
+        "",
+        _address,
+    ),
     Setting("--log-level", "BRAMBLE_LOG_LEVEL", "logLevel", "LEVEL", ", ".join(LEVELS), "info", _level),
 )
 

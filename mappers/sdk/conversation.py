@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mappers.sdk import twin
+from mappers.sdk.faultbook import Telling
 from mappers.sdk.reports import Reports
 from mappers.sdk.schedule import NEVER, Backoff
 from mappers.sdk.twin import Failed
 from mappers.sdk.values import DataType
 from viaduct import topics
+from viaduct.faults import Fault
 
 logger = logging.getLogger(__name__)
 
@@ -37,17 +39,20 @@ class Pace:
 
 
 class Conversation:
-    """``state`` is what is reported of the device's availability, "" as long as that is not known. For one thread.
+    """``state`` is what is reported of the device's availability, "" as long as that is not known; what is wrong with it rides along.
+    ``reported`` counts messages with values. For one thread.
 
     Whatever is due, ``talk`` does or puts off: a loop that waits for ``next_due`` and then talks never goes round without a pause.
     """
 
     def __init__(self, device: str, publish: Publish, pace: Pace, report_cycles: Mapping[str, float] | None = None) -> None:
         self.reports = Reports(pace.refresh, pace.deadband, report_cycles or {})
+        self.reported = 0
         self._device = device
         self._publish = publish
         self._refresh = pace.refresh
         self._state = ""
+        self._faults = Telling()
         self._is_known = False
         self._state_due = 0.0
         self._ask_due = 0.0
@@ -103,10 +108,14 @@ class Conversation:
         if values and self._is_known:
             self._publish(topics.data_update(self._device), twin.data_report(values, now_ms=_now_ms()))
 
+    def faults_are(self, faults: tuple[Fault, ...], now: float) -> None:
+        """They ride with the state; a change makes that due."""
+        self._faults.now_are(faults, now)
+
     def next_due(self) -> float:
         if not self._is_known:
             return self._ask_due
-        state = self._state_due if self._state else NEVER
+        state = min(self._state_due, self._faults.due) if self._state else NEVER
         return min(self._ask_due, max(self._say_due, min(state, self.reports.next_due())))
 
     def talk(self, now: float) -> None:
@@ -122,11 +131,12 @@ class Conversation:
         if self.reports.give_up_waiting(now):
             logger.debug("%s: EdgeCore did not answer a report", self._device)
             self._state_due = now
-        if not self._state or self._state_due > now:
+        if not self._state or min(self._state_due, self._faults.due) > now:
             return
-        state = twin.state_request(self._state, event_id=self._event_id(), now_ms=_now_ms())
+        state = twin.state_request(self._state, self._faults.faults, event_id=self._event_id(), now_ms=_now_ms())
         if self._say(topics.state_update(self._device), state, now):
             self._state_due = now + self._refresh
+            self._faults.was_told(now)
 
     def _report(self, now: float) -> None:
         due = self.reports.due(now)
@@ -135,6 +145,7 @@ class Conversation:
         event_id = self._event_id()
         if self._say(topics.twin_update(self._device), twin.update_request(due, event_id=event_id, now_ms=_now_ms()), now):
             self.reports.sent(due, event_id=event_id, now=now)
+            self.reported += 1
 
     def _say(self, topic: str, payload: str, now: float) -> bool:
         """Without a broker there is a pause before the next attempt."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from viaduct import faults
+
 
 class MapperError(Exception):
     """Root of everything that a mapper refuses or fails at."""
@@ -27,23 +29,43 @@ class ProfileError(MapperError):
         self.path = path
 
 
-class ValueRefused(MapperError):
+class Coded(MapperError):
+    """What goes wrong with a device or a property, and is told as such (P6.17). ``code`` is for programs: ``Timeout``, or a word of the
+    driver's own of the same form; by default that of the class."""
+
+    usual = faults.INTERNAL
+
+    def __init__(self, reason: str = "", *, code: str = "") -> None:
+        super().__init__(reason)
+        self.code = code or self.usual
+
+
+class ValueRefused(Coded):
     """A value that the property cannot take: wrong type, outside its limits, read-only. Trying again is no use."""
 
+    usual = faults.VALUE_REFUSED
 
-class DeviceAway(MapperError):
+
+class DeviceAway(Coded):
     """The device, or the way to it, does not answer. It may come back.
 
     ``again_in``: seconds after which a driver knows that trying again makes sense and costs others little; None leaves it to the SDK.
     """
 
-    def __init__(self, reason: str = "", *, again_in: float | None = None) -> None:
-        super().__init__(reason)
+    usual = faults.AWAY
+
+    def __init__(self, reason: str = "", *, again_in: float | None = None, code: str = "") -> None:
+        super().__init__(reason, code=code)
         self.again_in = again_in
 
 
-class DeviceRefused(MapperError):
-    """The device answers, but not to this: it refused the request or said something that is no value of the property."""
+class DeviceRefused(Coded):
+    """The device answers, but not to this: it refused the request or said something that is no value of the property.
+
+    Without a ``code`` it is told as ``ReadRefused`` or ``WriteRefused``, whichever it was.
+    """
+
+    usual = ""
 
 
 class BusError(MapperError):

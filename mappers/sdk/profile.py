@@ -16,6 +16,7 @@ from mappers.sdk.values import NO_LIMITS, DataType, Limits
 from viaduct.codec import check_depth
 from viaduct.device import is_device_id, is_key
 from viaduct.errors import MalformedMessage
+from viaduct.faults import DESCRIPTION, Fault, words
 from viaduct.jsontext import read_json
 
 MAX_PROFILE_BYTES = 4 * 1024 * 1024
@@ -57,14 +58,23 @@ class Device:
     config: JsonObject = field(default_factory=dict, hash=False)
     properties: tuple[Property, ...] = ()
     path: str = field(default="", compare=False)
+    faults: tuple[Fault, ...] = field(default=(), compare=False)
+    """What is wrong with its description, as far as that shows before its protocol reads it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """``problems``: what was left out and why, each beginning with its path."""
+    """``problems``: what was left out and why, each beginning with its path. ``broken``: devices among it; their ``faults`` say why."""
 
     devices: tuple[Device, ...] = ()
     problems: tuple[str, ...] = ()
+    broken: tuple[Device, ...] = ()
+
+
+def described_wrongly(text: str, path: str, name: str = "") -> Fault:
+    """What ``text`` (a problem that begins with its path) says of property ``name``, "" for a device. ``path`` is where that stands in the
+    profile, which nobody wrote: a person is told what is left."""
+    return Fault(name, DESCRIPTION, words(text.removeprefix(path).lstrip(".: ")))
 
 
 def parse(content: bytes) -> Profile:
@@ -74,7 +84,9 @@ def parse(content: bytes) -> Profile:
     protocols = dict(_named(body, "protocols", problems, _protocol))
     models = dict(_named(body, "deviceModels", problems, _properties))
     visitors = dict(_named(body, "propertyVisitors", problems, _visitor))
+    problems += [str(found.fault) for found in visitors.values() if found.fault is not None]
     devices: dict[str, Device] = {}
+    broken: dict[str, Device] = {}
     for path, entry in _entries(body, "deviceInstances", problems):
         try:
             device = _device(path, entry, protocols, models, visitors, problems)
@@ -83,7 +95,10 @@ def parse(content: bytes) -> Profile:
             devices[device.id] = device
         except ProfileError as fault:
             problems.append(str(fault))
-    return Profile(tuple(devices.values()), tuple(dict.fromkeys(problems)))
+            found = _broken(path, entry, protocols, fault)
+            broken |= {found.id: found} if found is not None else {}
+    others = tuple(device for name, device in broken.items() if name not in devices)
+    return Profile(tuple(devices.values()), tuple(dict.fromkeys(problems)), others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +114,7 @@ class _Visitor:
     config: JsonObject
     cycle: float
     report: float
+    fault: ProfileError | None = None
 
 
 _Visitors = Mapping[tuple[str, str], _Visitor]
@@ -177,11 +193,16 @@ def _properties(path: str, entry: JsonObject) -> tuple[str, tuple[tuple[str, Jso
 
 
 def _visitor(path: str, entry: JsonObject) -> tuple[tuple[str, str], _Visitor]:
-    cycle, report = (fields.integer(entry, key, path, least=0, most=_LONGEST_CYCLE_MS) / 1000 for key in ("collectCycle", "reportCycle"))
     key = fields.required_text(entry, "modelName", path), fields.required_text(entry, "propertyName", path)
-    config, where = fields.part(entry, "visitorConfig", path), f"{path}.visitorConfig"
-    if fields.text(entry, "protocol", path) == CUSTOMIZED:
-        config, where = _config_data(config, where)
+    try:
+        cycle, report = (
+            fields.integer(entry, key, path, least=0, most=_LONGEST_CYCLE_MS) / 1000 for key in ("collectCycle", "reportCycle")
+        )
+        config, where = fields.part(entry, "visitorConfig", path), f"{path}.visitorConfig"
+        if fields.text(entry, "protocol", path) == CUSTOMIZED:
+            config, where = _config_data(config, where)
+    except ProfileError as fault:
+        return key, _Visitor(path, {}, 0.0, 0.0, fault)
     return key, _Visitor(where, config, cycle, report)
 
 
@@ -198,12 +219,21 @@ def _device(
     if wanted and wanted not in protocols:
         raise ProfileError(f"{path}.protocol", f"there is no protocol {wanted!r} in protocols")
     protocol = protocols.get(wanted, _Protocol("", {}, path))
+    faults: list[Fault] = []
     collected = _collected(entry, path)
     properties = tuple(
         replace(one, collected=True) if one.name in collected else one
-        for one in _model_properties(model, models[model], visitors, problems)
+        for one in _model_properties(model, models[model], visitors, problems, faults)
     )
-    return Device(name, model, protocol.kind, protocol.config, properties, protocol.path)
+    return Device(name, model, protocol.kind, protocol.config, properties, protocol.path, tuple(faults))
+
+
+def _broken(path: str, entry: JsonObject, protocols: Mapping[str, _Protocol], fault: ProfileError) -> Device | None:
+    """For the mapper of its protocol to tell; None where nobody can say which that is."""
+    name, protocol = entry.get("id"), protocols.get(str(entry.get("protocol")))
+    if not isinstance(name, str) or not is_device_id(name) or protocol is None:
+        return None
+    return Device(name, "", protocol.kind, protocol.config, (), protocol.path, (described_wrongly(str(fault), path),))
 
 
 def _collected(entry: JsonObject, path: str) -> frozenset[str]:
@@ -214,7 +244,7 @@ def _collected(entry: JsonObject, path: str) -> frozenset[str]:
 
 
 def _model_properties(
-    model: str, entries: Iterable[tuple[str, JsonObject]], visitors: _Visitors, problems: list[str]
+    model: str, entries: Iterable[tuple[str, JsonObject]], visitors: _Visitors, problems: list[str], faults: list[Fault]
 ) -> Iterator[Property]:
     """Properties that can be read; one without a visitor has no register and is none of ours."""
     for path, entry in entries:
@@ -222,6 +252,9 @@ def _model_properties(
             found = _property(path, entry, model, visitors)
         except ProfileError as fault:
             problems.append(str(fault))
+            name = str(entry.get("name")) if isinstance(entry, dict) and is_key(str(entry.get("name"))) else ""
+            visited = visitors.get((model, name))
+            faults.append(described_wrongly(str(fault), path if visited is None or fault is not visited.fault else visited.path, name))
             continue
         if found is not None:
             yield found
@@ -236,6 +269,8 @@ def _property(path: str, entry: JsonObject, model: str, visitors: _Visitors) -> 
     if (model, name) not in visitors:
         return None
     found = visitors[model, name]
+    if found.fault is not None:
+        raise found.fault
     limits, unit = _limits(entry, path), fields.text(entry, "unit", path)
     return Property(name, _data_type(entry, path), _access(entry, path), limits, unit, found.config, found.path, found.cycle, found.report)
 

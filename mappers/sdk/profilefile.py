@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from mappers.sdk.errors import ProfileError
 from mappers.sdk.profile import MAX_PROFILE_BYTES
+
+
+class ProfileFile:
+    """A source of devices: ``deviceProfile.json`` as KubeEdge and EdgeCore lay it down."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.name
+        self.awaited = f"{path} is not there yet; waiting for it"
+        self.gone = f"{path} is gone, and its devices with it"
+
+    def look(self) -> Mapping[str, bytes]:
+        """Raises ProfileError."""
+        content = read(self.path)
+        return {} if content is None else {"": content}
+
+    def take(self, topic: str, payload: bytes) -> bool:
+        return False
+
+    def broker_back(self) -> None:
+        """Nothing is asked of EdgeCore."""
 
 
 def read(path: Path) -> bytes | None:

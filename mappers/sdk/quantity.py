@@ -11,6 +11,7 @@ from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from mappers.sdk.errors import DeviceRefused, ValueRefused
 from mappers.sdk.profile import Property
 from mappers.sdk.values import DataType, Value, parse, to_text
+from viaduct.faults import OUT_OF_RANGE
 
 _PRECISION = 40
 
@@ -52,5 +53,5 @@ def decimal(number: float, digits: int) -> Decimal:
 def whole(number: Decimal, least: int, most: int) -> int:
     """Raises ValueRefused: not whole or outside."""
     if number != number.to_integral_value() or not least <= number <= most:
-        raise ValueRefused(f"expected a whole number of {least} to {most} after scaling, got {number.normalize():f}")
+        raise ValueRefused(f"expected a whole number of {least} to {most} after scaling, got {number.normalize():f}", code=OUT_OF_RANGE)
     return int(number)

@@ -63,6 +63,11 @@ class Reports:
             return 0.0
         return min((self._next_of(name, reported, at) for name, (reported, at) in self._reported.items()), default=NEVER)
 
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The properties about which an answer is awaited."""
+        return tuple(self._sent)
+
     def sent(self, names: Iterable[str], *, event_id: str, now: float) -> None:
         """What ``due`` gave was published."""
         self._sent = {name: self._held[name][0] for name in names}

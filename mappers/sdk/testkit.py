@@ -3,7 +3,7 @@
     class TestThermometer(DriverContract):
         @pytest.fixture
         def bench(self) -> Bench:
-            return Bench(ThermometerDriver.family(), device, {"setpoint": (180, 215)}, absent, hanging)
+            return Bench(ThermometerDriver.family(), device, {"setpoint": (180, 215)}, absent, hanging, misdescribed)
 
 Needs nothing but the SDK; pytest collects it, any other runner may call it.
 """
@@ -17,9 +17,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from mappers.sdk.driver import Batching, Driver, Family
-from mappers.sdk.errors import DeviceAway, DeviceRefused, MapperError, ValueRefused
+from mappers.sdk.errors import Coded, DeviceAway, DeviceRefused, ValueRefused
 from mappers.sdk.profile import Device, Property
-from mappers.sdk.values import KINDS, DataType, Limits, Value
+from mappers.sdk.rehearsal import Rehearsal, rehearsal
+from mappers.sdk.values import KINDS, DataType, Limits, Value, to_text
+from viaduct.faults import DESCRIPTION, is_code
 
 TIME_LIMIT = 10.0
 """Seconds within which every call must have ended: that long a device may keep its own thread, and the stop of the mapper."""
@@ -36,6 +38,7 @@ class Bench:
         samples: two values, one unlike the other, that each of its writable properties can hold.
         absent: a device that is not there, so that ``open`` or the first ``read`` fails.
         hanging: one that takes questions and never answers; None where the protocol cannot wait for anybody.
+        misdescribed: one of which something is described so that the driver cannot use it; None where it takes anything.
         time_limit: seconds that any call may take.
     """
 
@@ -44,6 +47,7 @@ class Bench:
     samples: Mapping[str, tuple[Value, Value]]
     absent: Device
     hanging: Device | None = None
+    misdescribed: Device | None = None
     time_limit: float = TIME_LIMIT
 
 
@@ -132,6 +136,45 @@ class DriverContract:
         driver.close()
         _require(isinstance(faults[0], DeviceAway), f"expected DeviceAway, got {faults[0]!r}")
 
+    def test_a_description_that_it_cannot_use_is_told_with_what_is_wrong(self, bench: Bench) -> None:
+        if bench.misdescribed is None:
+            return
+        with rehearsal(bench.family, bench.misdescribed) as stage:
+            told = stage.wait(lambda: any(fault.code == DESCRIPTION for fault in stage.edgecore.faults), within=bench.time_limit)
+            _require(told, f"EdgeCore was told {stage.edgecore.faults}, no {DESCRIPTION}")
+            _require(all(fault.reason for fault in stage.edgecore.faults), "a fault says nothing")
+
+    def test_a_device_that_is_not_there_is_told_offline_with_a_code(self, bench: Bench) -> None:
+        with rehearsal(bench.family, bench.absent) as stage:
+            _require(stage.wait(lambda: stage.edgecore.state == "offline", within=bench.time_limit), f"it is {stage.edgecore.state!r}")
+            of_device = [fault for fault in stage.edgecore.faults if not fault.property]
+            _require(bool(of_device) and bool(of_device[0].reason), f"offline, and what is wrong is {stage.edgecore.faults}")
+
+    def test_a_device_that_answers_is_told_online_without_a_fault_and_counted(self, bench: Bench) -> None:
+        with rehearsal(bench.family, bench.device) as stage:
+            _require(stage.wait(lambda: stage.edgecore.state == "online", within=bench.time_limit), f"it is {stage.edgecore.state!r}")
+            _require(stage.wait(lambda: stage.number("reads_total") > 0, within=bench.time_limit), "no read was counted")
+            _require(not stage.edgecore.faults, f"all is well, but EdgeCore was told {stage.edgecore.faults}")
+            _require(stage.number("devices") == 1, stage.numbers())
+
+    def test_a_desired_value_that_is_refused_is_told_and_no_more_once_another_is_desired(self, bench: Bench) -> None:
+        _, reachable, _ = bench.family.driver_for(bench.device)
+        for wanted, (good, _) in _samples(bench, reachable):
+            with rehearsal(bench.family, bench.device) as stage:
+                stage.edgecore.desire(wanted.name, to_text(good))
+                if wanted.data_type is DataType.STRING:
+                    continue  # any text is one
+                stage.edgecore.desire(wanted.name, "nonsense")
+                told = stage.wait(lambda name=wanted.name: _is_at_fault(stage, name), within=bench.time_limit)  # type: ignore[misc]
+                _require(told, f"{wanted.name} cannot be 'nonsense', but EdgeCore was told {stage.edgecore.faults}")
+                stage.edgecore.desire(wanted.name, to_text(good))
+                gone = stage.wait(lambda name=wanted.name: not _is_at_fault(stage, name), within=bench.time_limit)  # type: ignore[misc]
+                _require(gone, f"{wanted.name} is {good!r}, and still at fault: {stage.edgecore.faults}")
+
+
+def _is_at_fault(stage: Rehearsal, name: str) -> bool:
+    return any(fault.property == name for fault in stage.edgecore.faults)
+
 
 def _first_read(driver: Driver, reachable: tuple[Property, ...]) -> None:
     driver.open()
@@ -168,11 +211,12 @@ def _fault_of(call: Callable[[], object]) -> Exception | None:
     return None
 
 
-def _refused(call: Callable[[], object], *expected: type[MapperError]) -> Exception:
+def _refused(call: Callable[[], object], *expected: type[Coded]) -> Exception:
     fault = _fault_of(call)
     if not isinstance(fault, expected):
         names = " or ".join(kind.__name__ for kind in expected)
         raise AssertionError(f"expected {names}, got {fault!r}") from fault
+    _require(not fault.code or is_code(fault.code), f"{fault.code!r} is no code: letters and digits, a capital first")
     return fault
 
 

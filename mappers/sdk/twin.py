@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from viaduct import topics
 from viaduct.device import MsgTwin, TwinValue, is_key, is_value, to_text, twin_update_content
 from viaduct.deviceparse import MAX_PAYLOAD_BYTES, parse_request, parse_twin_sync
 from viaduct.errors import MalformedPayload
+from viaduct.faults import Fault, fault_list
 from viaduct.jsontext import read_json
 
 UNKNOWN_DEVICE = 404
@@ -83,8 +84,9 @@ def data_report(values: Mapping[str, tuple[str, DataType]], *, now_ms: int) -> s
     return to_text({"event_id": "", "timestamp": now_ms, "data": data})
 
 
-def state_request(state: str, *, event_id: str, now_ms: int) -> str:
-    return to_text({"event_id": event_id, "timestamp": now_ms, "state": state})
+def state_request(state: str, faults: Iterable[Fault], *, event_id: str, now_ms: int) -> str:
+    """``faults`` is ours (P6.17); KubeEdge passes it over."""
+    return to_text({"event_id": event_id, "timestamp": now_ms, "state": state, "faults": fault_list(faults)})
 
 
 def _delta(body: Mapping[str, Any]) -> Wanted:

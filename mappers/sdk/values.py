@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from mappers.sdk.errors import ValueRefused
 from viaduct.device import MAX_VALUE, is_value
+from viaduct.faults import OUT_OF_RANGE
 
 Value = int | float | bool | str
 
@@ -109,9 +110,9 @@ def _number(text: str, data_type: DataType) -> int | float:
 
 def _within(value: int | float, limits: Limits) -> int | float:
     if limits.minimum is not None and value < limits.minimum:
-        raise ValueRefused(f"{to_text(value)} is less than the minimum {to_text(limits.minimum)}")
+        raise ValueRefused(f"{to_text(value)} is less than the minimum {to_text(limits.minimum)}", code=OUT_OF_RANGE)
     if limits.maximum is not None and value > limits.maximum:
-        raise ValueRefused(f"{to_text(value)} is more than the maximum {to_text(limits.maximum)}")
+        raise ValueRefused(f"{to_text(value)} is more than the maximum {to_text(limits.maximum)}", code=OUT_OF_RANGE)
     return value
 
 

@@ -62,6 +62,15 @@ class Wishes:
         """When EdgeCore must be asked whether what is in doubt still holds."""
         return min((wish.due for wish in self._open.values() if wish.is_doubtful), default=NEVER)
 
+    @property
+    def hopeless(self) -> bool:
+        """Something is desired that can never be."""
+        return bool(self._hopeless)
+
+    @property
+    def unfulfilled(self) -> frozenset[str]:
+        return frozenset((*self._open, *self._hopeless))
+
     def fulfilled(self, name: str) -> None:
         self._open.pop(name, None)
 

@@ -17,6 +17,7 @@ from mappers.serialport.address import PROTOCOL, Instrument, instrument_of
 from mappers.serialport.ear import Ear
 from mappers.serialport.exchange import Exchange, Ports
 from mappers.serialport.visitors import Asked, Visitor, decode, encode, visitor_of
+from viaduct.faults import TIMEOUT
 
 FIRST_WORD_SECONDS = 5.0
 """How long ``open`` waits for the first word of a device that talks by itself."""
@@ -106,7 +107,7 @@ class SerialDriver:
         limit = min(FIRST_WORD_SECONDS, self._instrument.silence)
         if not self._ear.is_complete.wait(limit) and not self._ear.heard_at:
             exchange.require_whole()
-            raise DeviceAway(self._silence(exchange, limit))
+            raise DeviceAway(self._silence(exchange, limit), code=TIMEOUT)
 
     def _silence(self, exchange: Exchange, seconds: float) -> str:
         port = self._instrument.port
@@ -119,7 +120,7 @@ class SerialDriver:
         now, silence = time.monotonic(), self._instrument.silence
         exchange = self._opened()
         if self._talks_only() and now - self._ear.heard_at > silence:
-            raise DeviceAway(self._silence(exchange, silence))
+            raise DeviceAway(self._silence(exchange, silence), code=TIMEOUT)
         heard = self._ear.last(wanted.name)
         if heard is None:
             raise DeviceRefused("it has not said this yet")

@@ -16,6 +16,7 @@ from mappers.sdk.turns import Turns
 from mappers.serialport.address import PortSettings
 from mappers.serialport.lines import LineSplitter
 from mappers.serialport.port import CHUNK, SerialPort
+from viaduct.faults import TIMEOUT
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ class Exchange:
         self.require_whole()
         if other:
             raise DeviceRefused(f"to {line.decode('utf-8', 'replace')!r} it says {other[:60].decode('utf-8', 'replace')!r}")
-        raise DeviceAway(f"{line.decode('utf-8', 'replace')!r} on {self.settings.path} is not answered within {timeout:g} s")
+        raise DeviceAway(f"{line.decode('utf-8', 'replace')!r} on {self.settings.path} is not answered within {timeout:g} s", code=TIMEOUT)
 
     def _settle(self) -> None:
         left = self._settled_at - time.monotonic()

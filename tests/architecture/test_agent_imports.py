@@ -17,7 +17,8 @@ FORBIDDEN = (
 EVERYTHING_ON = """
 import edgecore.app, edgecore.cli, edgecore.config, edgecore.certs.renewal, edgecore.certs.commands
 import edgecore.containers.engine, edgecore.containers.engine_facts, edgecore.edged.module, edgecore.edged.settings
-import edgecore.eventbus.module, edgecore.eventbus.settings, edgecore.servicebus.module, edgecore.devicetwin.module, edgecore.metrics.server
+import edgecore.eventbus.module, edgecore.eventbus.settings, edgecore.servicebus.module, edgecore.devicetwin.module
+import supervision.metricsserver
 import edgecore.edgestream.module, edgecore.edgestream.connection, edgecore.rules.module
 """
 

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -48,7 +49,8 @@ class TestModbus(DriverContract):
     @pytest.fixture
     def bench(self, slave: int, nobody: int, silence: int) -> Bench:
         samples = {"setpoint": (180, 215), "target": (18.5, 21.5), "fan": (True, False), "label": ("up", "down")}
-        return Bench(ModbusDriver.family(), thermometer(slave), samples, thermometer(nobody), thermometer(silence))
+        wrong = replace(thermometer(slave), config={})
+        return Bench(ModbusDriver.family(), thermometer(slave), samples, thermometer(nobody), thermometer(silence), wrong)
 
 
 def thermometer(port: int) -> Device:

@@ -36,7 +36,7 @@ def bench_on(family: GpioFamily) -> Iterator[Bench]:
     holder, _, _ = family.driver_for(device(wanted(name="door", pin=5, mode="input"), name="holder"))
     holder.open()
     absent = device(wanted(name="door", pin=5, mode="input"), name="absent")
-    yield Bench(family, cabinet(), SAMPLES, absent)
+    yield Bench(family, cabinet(), SAMPLES, absent, misdescribed=device(wanted(name="door", pin=40, mode="input"), name="wrong"))
     holder.close()
 
 

@@ -30,14 +30,14 @@ class _Hanging(SimulatedBus):
 class TestSensor(DriverContract):
     @pytest.fixture
     def bench(self) -> Bench:
-        return Bench(I2cDriver.family(), weather(), {}, weather(address=0x77), weather(bus=2))
+        return Bench(I2cDriver.family(), weather(), {}, weather(address=0x77), weather(bus=2), weather(sensor="bme281"))
 
 
 class TestRegisters(DriverContract):
     @pytest.fixture
     def bench(self) -> Bench:
         samples = {"level": (7, 200), "target": (-40.5, 21.5), "relay": (True, False), "label": ("up", "down")}
-        return Bench(I2cDriver.family(), expander(), samples, expander(bus=9), expander(bus=2))
+        return Bench(I2cDriver.family(), expander(), samples, expander(bus=9), expander(bus=2), expander(strange=1))
 
 
 def weather(**config: object) -> Device:

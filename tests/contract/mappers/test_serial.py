@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -36,7 +37,8 @@ class TestAsked(DriverContract):
     @pytest.fixture
     def bench(self, oven: str, silence: str) -> Bench:
         samples = {"setpoint": (180.0, 215.5), "heating": ("on", "off"), "running": (True, False)}
-        return Bench(SerialDriver.family(), baked(oven), samples, baked("/dev/no-such-port"), baked(silence))
+        wrong = replace(baked(oven), config={})
+        return Bench(SerialDriver.family(), baked(oven), samples, baked("/dev/no-such-port"), baked(silence), wrong)
 
 
 class TestTalking(DriverContract):

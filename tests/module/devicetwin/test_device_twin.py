@@ -249,7 +249,8 @@ def test_current_deltas_are_said_again_when_a_broker_answers_again(board: Board)
     board.said.clear()
     board.tell(BusRestored())
     board.hear(lambda topic, _: topic.endswith("/delta"))
-    assert [topic for topic, _ in board.said] == [topics.twin_update_delta("d2")]
+    told = [topic for topic, _ in board.said if topic != topics.profile_updated("edge1")]
+    assert told == [topics.twin_update_delta("d2")]
 
 
 def test_kubeedges_cloud_is_asked_for_the_members_and_ours_is_not(board: Board) -> None:
@@ -339,3 +340,18 @@ def test_garbage_does_not_stop_the_module(board: Board, letter: object) -> None:
     board.report("1")
     board.hear_result("1")
     assert [kept.restarts for kept in board.keeper.report()] == [0]
+
+
+def test_what_is_wrong_with_a_device_outlives_a_restart_and_goes_up_with_its_state(tmp_path: Path) -> None:
+    first = Board(tmp_path)
+    first.add()
+    faults = [{"property": "t", "code": "DescriptionError", "reason": "register: is missing"}]
+    first.tell(Arrived(topics.state_update("d1"), json.dumps({"state": "online", "faults": faults}).encode()))
+    first.hear(lambda topic, _: topic == topics.state_update_result("d1"))
+    assert json.loads(first.owed()["state/d1"]["content"])["device"]["faults"] == faults
+    first.stop()
+    second = Board(tmp_path)
+    second.tell(Arrived(topics.state_update("d1"), b'{"state": "offline"}'))
+    said = second.hear(lambda topic, _: topic == topics.state_update_result("d1"))
+    second.stop()
+    assert said["device"]["faults"] == faults

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edgecore.beehive.keeper import Keeper
-from edgecore.beehive.letters import Arrived
+from edgecore.beehive.letters import Arrived, BusRestored
 from edgecore.metamanager.module import MetaManager
 from tests.module.devicetwin.test_device_twin import Board
 from viaduct import topics
@@ -89,3 +89,30 @@ def test_limits_are_there_again_after_a_restart(tmp_path: Path) -> None:
         assert board.desire("-1")["reason"] == "the value -1 of t is outside its limits: model m allows 0 or more"
     finally:
         board.stop()
+
+
+def test_mappers_are_told_a_profile_that_is_new_or_other_once_and_its_end(board: Whole) -> None:
+    topic = topics.profile_updated("edge1")
+
+    def told() -> list[Any]:
+        return [body["profiles"] for where, body in board.said if where == topic]
+
+    board.profile("1", maximum=30)
+    board.hear(lambda where, body: where == topic and "default" in body["profiles"])
+    assert json.loads(told()[-1]["default"])["deviceModels"][0]["properties"][0]["maximum"] == 30
+    board.profile("2", maximum=30)
+    board.profile("3", maximum=40)
+    board.hear(lambda where, body: where == topic and '"maximum": 40' in body["profiles"]["default"])
+    assert len(told()) == 2
+    board.profile("4", "delete")
+    board.hear(lambda where, body: where == topic and body["profiles"] == {})
+
+
+def test_a_broker_that_answers_again_and_a_mapper_that_asks_are_told_what_there_is(board: Whole) -> None:
+    board.profile("1", maximum=30)
+    board.said.clear()
+    board.tell(BusRestored())
+    body = board.hear(lambda where, body: where == topics.profile_updated("edge1") and "default" in body["profiles"])
+    board.tell(Arrived(topics.profile_get("_"), b'{"event_id": "q"}'))
+    answer = board.hear(lambda where, _: where == topics.profile_get_result("edge1"))
+    assert (answer["event_id"], answer["profiles"], answer["digest"]) == ("q", body["profiles"], body["digest"])

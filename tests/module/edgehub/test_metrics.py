@@ -15,10 +15,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from edgecore import app
 from edgecore.beehive.letters import OutboxChanged
 from edgecore.config import Metrics
-from edgecore.metrics import server
-from edgecore.metrics.exposition import CONTENT_TYPE, render
-from edgecore.metrics.server import MetricsServer
+from edgecore.metrics.exposition import render
 from edgecore.store import outbox
+from supervision import metricsserver as server
+from supervision.exposition import CONTENT_TYPE
+from supervision.metricsserver import MetricsServer
 from tests.fakes.fakehub import FakeHub, wait_until
 from tests.module.edgehub.conftest import Board
 from viaduct.message import Message, error_to, new_message

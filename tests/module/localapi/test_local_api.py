@@ -28,6 +28,7 @@ from edgecore.store.database import Database
 from edgecore.store.metadata import MetaRow
 from edgecore.store.transaction import Transaction
 from edgecore.store.twins import DeviceRow, TwinRow
+from viaduct.faults import Fault, kept
 from viaduct.tunnel import End, Frame
 
 SECRET = """{"metadata": {"name": "s", "namespace": "default", "annotations":
@@ -180,3 +181,23 @@ def test_rules_are_asked_for_all_or_by_name(world: World) -> None:
     assert world.ask(verb="rules", name="default/calm")[0]["name"] == "calm"
     with pytest.raises(EdgeCoreError, match='rule "wild" not found on this node'):
         world.ask(verb="rules", name="wild")
+
+
+def test_what_is_wrong_with_a_device_shows_beside_its_twins(world: World) -> None:
+    faults = [Fault("", "DeviceAway", "no answer"), Fault("level", "DescriptionError", "register: is missing")]
+    world.database.write_and_wait(lambda tx: twins.save_device(tx, DeviceRow("dial", state="offline", faults=kept(faults))))
+    found = world.ask(verb="describe", kind="devices", name="dial")
+    text = tables.device(found)
+    assert "State:          offline" in text and "level" in text
+    assert text.splitlines()[-2:] == [
+        "  (the device)      DeviceAway        no answer",
+        "  level             DescriptionError  register: is missing",
+    ]
+    listed = tables.listing("devices", world.ask(verb="get", kind="devices"), now=0.0, all_namespaces=False)
+    assert listed.splitlines()[1].endswith("DeviceAway: no answer (and 1 more)")
+
+
+def test_a_device_without_trouble_says_so_and_one_that_is_not_there_is_named(world: World) -> None:
+    assert tables.device(world.ask(verb="describe", kind="devices", name="dial")).endswith("Problems:       none")
+    with pytest.raises(EdgeCoreError, match="device x is not known on this node"):
+        world.ask(verb="describe", kind="devices", name="x")

@@ -11,6 +11,7 @@ import json
 import os
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ def test_one_dead_and_one_flapping_of_twenty_cost_the_others_no_poll_and_the_fla
     for unit, periods in seen.periods.items():
         # A machine that is busy with something else takes turns away from all of them.
         assert 0.8 * due <= len(periods) + 1 <= 1.1 * due, (unit, len(periods), due)
+        assert median(periods) == pytest.approx(cycle, rel=0.1), (unit, sorted(periods))
     assert sorted(seen.meanwhile)[1] <= 2, seen.meanwhile
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from demo.parts import Board, Site
-from demo.stage import BIN, Running
+from demo.stage import BIN, Running, run
 from demo.steps import EXAMPLES
 from mappers.serialport.simulated import Line, Oven, Receiver
 
@@ -22,16 +22,16 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start(site: Site, board: Board) -> Iterator[Start]:
-    """Starts a mapper as it runs on a board: on the profile that EdgeCore lays down."""
+    """Starts a mapper as it runs on a board: on the devices that EdgeCore tells, or with ``profile`` on the file that it lays down."""
     running: list[Running] = []
 
-    def run(name: str, *command: str | Path) -> Running:
-        profile = board.folder / "edged" / "devices" / "default" / "deviceProfile.json"
-        flags = ("--profile", profile, "--broker", f"tcp://127.0.0.1:{board.mqtt}", "--poll", "0.2")
+    def begin(name: str, *command: str | Path, profile: bool = False) -> Running:
+        file = board.folder / "edged" / "devices" / "default" / "deviceProfile.json"
+        flags = (*(("--profile", file) if profile else ()), "--broker", f"tcp://127.0.0.1:{board.mqtt}", "--poll", "0.2")
         running.append(site.stage.start(name, *command, *flags))
         return running[-1]
 
-    yield run
+    yield begin
     for mapper in running:
         mapper.stop()
         site.stage.forget(mapper)
@@ -75,7 +75,7 @@ def test_instruments_on_serial_lines(site: Site, start: Start, declare: Callable
     with Line(oven.answer) as line, Line(lambda line: b"", Receiver().beat) as talking:
         declare("oven", **{"/dev/ttyUSB0": line.path})
         declare("receiver", **{"/dev/ttyACM0": talking.path})
-        start("serial-mapper", BIN / "bramble-mapper", "serial")
+        start("serial-mapper", BIN / "bramble-mapper", "serial", profile=True)
         temperature = site.wait("a temperature", lambda: site.reported("oven", "temperature"), within=60)
         assert 15 < float(temperature) < 30
         reports(site, "oven", setpoint="180", heating="off")
@@ -114,3 +114,25 @@ def test_pins_of_the_board(site: Site, start: Start, declare: Callable[..., None
     site.desire("cabinet", "lamp", "OFF")
     reports(site, "cabinet", lamp="OFF")
     site.wait("the lamp's relay", lambda: seen(state)["levels"][27] == 1)
+
+
+def test_a_wrong_register_shows_with_kubectl_and_on_the_board_and_is_gone_when_it_is_mended(
+    site: Site, board: Board, start: Start, declare: Callable[..., None], tmp_path: Path
+) -> None:
+    declare("expander", **{'register: "0x0A"\n        shift: 1': 'register: "0x0A"\n        shift: 99'})
+    start("i2c-mapper", *wired(tmp_path / "state", "i2c"))
+
+    def health() -> dict[str, str]:
+        conditions = site.get("device", "expander").get("status", {}).get("conditions", [])
+        return next((one for one in conditions if one["type"] == "Healthy"), {})
+
+    site.wait("a condition", lambda: health().get("reason") == "DescriptionError", within=60)
+    assert health()["status"] == "False" and "relay-1: shift: expected" in health()["message"]
+    assert "relay-1: shift: expected" in site.kubectl("get", "devices", "-o", "wide")
+    reports(site, "expander", **{"relay-0": "1"})
+    described = run(BIN / "edgecore", "describe", "device", "expander", "--config", board.config)
+    assert "relay-1" in described and "DescriptionError" in described
+    mended = (EXAMPLES / "expander.yaml").read_text().replace("- edge1\n", f"- {board.node}\n")
+    site.kubectl("apply", "-f", "-", stdin=mended)
+    site.kubectl("wait", "--for=condition=Healthy", "device/expander", "--timeout=60s")
+    assert health()["message"] == ""

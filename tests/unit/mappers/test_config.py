@@ -11,7 +11,7 @@ from mappers.modbus import poke, simulated
 from mappers.modbus.registers import Table
 from mappers.modbus.registertext import parse_registers
 from mappers.sdk import cli
-from mappers.sdk.config import settle
+from mappers.sdk.config import parse_address, settle
 from mappers.sdk.errors import SettingError
 
 
@@ -42,12 +42,31 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file_and_that_over_t
         ({}, {}, {"broker": "tcp://h"}, "broker"),
         ({}, {}, ["poll"], "the settings file"),
         ({}, {}, {"profile": "two\nlines"}, "profile"),
+        ({"metrics_address": "localhost"}, {}, None, "--metrics-address"),
+        ({"metrics_address": "127.0.0.1:0"}, {}, None, "--metrics-address"),
+        ({}, {}, {"metricsAddress": 70000}, "metricsAddress"),
+        ({"node": "a/b"}, {}, None, "--node"),
+        ({"node": "+"}, {}, None, "--node"),
     ],
 )
 def test_a_wrong_setting_is_named(flags: dict[str, str | None], environment: dict[str, str], file: Any, key: str) -> None:
     with pytest.raises(SettingError) as refused:
         settle(flags, environment, file)
     assert refused.value.key == key
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [("9150", ("127.0.0.1", 9150)), ("127.0.0.1:9150", ("127.0.0.1", 9150)), ("[::1]:9150", ("::1", 9150)), (":9150", ("127.0.0.1", 9150))],
+)
+def test_numbers_are_served_on_loopback_unless_another_address_is_named(text: str, address: tuple[str, int]) -> None:
+    assert parse_address(text) == address
+
+
+def test_without_a_word_nothing_listens_and_no_file_is_read() -> None:
+    found = settle({}, {}, None)
+    assert (found.metrics_address, found.profile, found.node) == ("", "", "")
+    assert settle({}, {}, {"metricsAddress": 9150}).metrics_address == "9150"
 
 
 def test_a_password_is_never_shown() -> None:

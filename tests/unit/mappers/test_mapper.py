@@ -13,11 +13,14 @@ import pytest
 
 from mappers.sdk import twin
 from mappers.sdk.conversation import Pace
-from mappers.sdk.mapper import GONE_SECONDS, Mapper
+from mappers.sdk.mapper import GONE_SECONDS, Mapper, description_faults
+from mappers.sdk.profile import Device
+from mappers.sdk.profilefile import ProfileFile
 from tests.fakes.driver import FakeBroker, FakeDevice, FakeFamily
-from tests.unit.mappers.made import encoded, profile
+from tests.unit.mappers.made import encoded, profile, wanted
 from tests.unit.mappers.test_worker import eventually
 from viaduct import topics
+from viaduct.faults import Fault
 
 
 class Bench:
@@ -28,7 +31,7 @@ class Bench:
         self.family = FakeFamily()
         self.broker = FakeBroker()
         self.now = 0.0
-        self.mapper = Mapper(self.family, self.broker, self.path, Pace(poll=0.02), clock=lambda: self.now)
+        self.mapper = Mapper(self.family, self.broker, ProfileFile(self.path), Pace(poll=0.02), clock=lambda: self.now)
 
     def write(self, *names: str, port: int = 5020) -> None:
         body = profile()
@@ -144,7 +147,7 @@ def test_one_bad_device_is_named_once_and_never_stops_the_others(bench: Bench, c
     body["protocols"].append({"name": "p-x", "protocol": "modbus-tcp", "protocol_config": {}})
     bench.put(encoded(body))
     bench.put(encoded(body | {"more": 1}))
-    assert bench.served() == {"thermometer"}
+    assert set(bench.family.devices) == {"thermometer"}
     assert caplog.text.count("deviceProfile.json: protocols[1].protocol_config.ip: is missing: x is not served") == 1
 
 
@@ -192,3 +195,73 @@ def test_a_mapper_that_is_told_to_end_ends_within_two_seconds_also_when_a_device
     bench.mapper.run(ended)
     assert time.monotonic() - started < 2.0
     held.set()
+
+
+def told(bench: Bench, device: str) -> tuple[str, list[dict[str, str]]]:
+    """State and faults as EdgeCore, which answers here, was told them last."""
+    for topic, payload in list(bench.broker.said):
+        if topic == topics.twin_get(device):
+            answer = {"event_id": json.loads(payload)["event_id"], "twin": {}}
+            bench.mapper.take(topics.twin_get_result(device), encoded(answer))
+    said = [json.loads(payload) for topic, payload in bench.broker.said if topic == topics.state_update(device)]
+    return (said[-1]["state"], said[-1]["faults"]) if said else ("", [])
+
+
+def test_a_device_that_is_described_wrongly_is_told_offline_with_what_a_person_has_to_mend(bench: Bench) -> None:
+    body = json.loads(encoded(profile()))
+    body["protocols"][0]["protocol_config"] = {}
+    bench.put(encoded(body))
+    reason = {"code": "DescriptionError", "reason": "ip: is missing"}
+    eventually(lambda: told(bench, "thermometer") == ("offline", [reason]))
+    bench.put(encoded(profile()))
+    eventually(lambda: told(bench, "thermometer") == ("online", []))
+
+
+def test_a_device_whose_model_is_not_there_is_told_by_the_mapper_of_its_protocol(bench: Bench) -> None:
+    bench.put(encoded(profile(deviceModels=[])))
+    eventually(lambda: told(bench, "thermometer")[0] == "offline")
+    assert told(bench, "thermometer")[1][0]["reason"] == "model: there is no model 'm' in deviceModels"
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "reason"),
+    [
+        ("deviceModels", {"dataType": "bytes"}, "dataType: expected int, float, boolean, string, got 'bytes'"),
+        ("propertyVisitors", {"collectCycle": "often"}, "collectCycle: expected a whole number, got text"),
+    ],
+)
+def test_a_property_that_is_described_wrongly_is_named_and_the_device_is_served(
+    place: str, change: dict[str, str], reason: str, bench: Bench
+) -> None:
+    body = json.loads(encoded(profile()))
+    entries = body["deviceModels"][0]["properties"] if place == "deviceModels" else body["propertyVisitors"]
+    entries[1] |= change
+    bench.put(encoded(body))
+    fault = {"property": "setpoint", "code": "DescriptionError", "reason": reason}
+    eventually(lambda: told(bench, "thermometer") == ("online", [fault]))
+
+
+def test_a_description_that_is_wrong_in_another_way_is_told_though_the_device_goes_on(bench: Bench) -> None:
+    body = json.loads(encoded(profile()))
+    for wrong in ("bytes", "stream"):
+        body["deviceModels"][0]["properties"][1]["dataType"] = wrong
+        bench.put(encoded(body))
+        eventually(lambda: [fault["reason"][-7:].strip("' ") for fault in told(bench, "thermometer")[1]] == [wrong])  # noqa: B023
+    assert bench.family.devices["thermometer"].opened == 1
+
+
+def test_what_a_driver_says_of_a_property_is_told_without_the_place_in_a_profile_that_nobody_wrote() -> None:
+    device = Device("d", "m", "p", path="protocols[3].protocol_config", properties=(wanted(name="level"),))
+    problems = ("propertyVisitors[0].visitorConfig.offset: expected 0 to 65535, got 70000", "protocols[3].protocol_config.port: is taken")
+    assert description_faults(device, problems) == (
+        Fault("level", "DescriptionError", "offset: expected 0 to 65535, got 70000"),
+        Fault("", "DescriptionError", "port: is taken"),
+    )
+
+
+def test_what_was_counted_of_a_device_that_is_gone_stays_counted(bench: Bench) -> None:
+    bench.write("a")
+    eventually(lambda: sum(tally.reads for tally in bench.mapper.tallies()) > 3)
+    bench.write("b")
+    assert sum(tally.reads for tally in bench.mapper.tallies()) > 3
+    eventually(lambda: bench.mapper.states() == ["online"])

@@ -15,8 +15,7 @@ from cloudstub.kinds.schema_shape import prune
 from cloudstub.kinds.schema_validate import validate
 from edgecore.edged.fields import Surroundings
 from edgecore.edged.pod import read_pod
-from edgecore.edged.sources import Source
-from edgecore.edged.volumes import File, Files, Host, volumes_of
+from edgecore.edged.volumes import Host, volumes_of
 from mappers.gpio.driver import GpioFamily
 from mappers.gpio.simulated import SimulatedPins
 from mappers.gpio.visitors import visitor_of as pin_of
@@ -98,18 +97,12 @@ def test_the_examples_are_served_whole(protocol: str) -> None:
         driver.close()
 
 
-def test_the_pod_of_the_page_gets_the_profile_and_the_bus() -> None:
+def test_the_pod_of_the_page_gets_the_bus() -> None:
     (pod,) = (item for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) for item in yaml.safe_load_all(block) if "kind" in item)
     pod["metadata"] |= {"namespace": "default", "uid": "u"}
     plan = read_pod(pod)
-    profiles: dict[Source, dict[str, Any] | None] = {
-        Source("configmap", "device-profile-config-edge1"): {"data": {"deviceProfile.json": "{}"}}
-    }
     around = Surroundings("edge1", "127.0.0.1", cpu=4, memory=1024)
-    assert volumes_of(plan, profiles, around) == [
-        Files("profile", {"deviceProfile.json": File(b"{}", 0o644)}),
-        Host("bus", "/dev/i2c-1", "CharDevice"),
-    ]
+    assert volumes_of(plan, {}, around) == [Host("bus", "/dev/i2c-1", "CharDevice")]
 
 
 def fields(read: Callable[[], object]) -> list[str]:

@@ -11,8 +11,10 @@ from mappers.sdk import twin
 from mappers.sdk.twin import Answered, Failed, Heard, Wanted
 from mappers.sdk.values import DataType
 from tests.unit.mappers.made import encoded
+from viaduct.device import StateUpdate
 from viaduct.deviceparse import MAX_PAYLOAD_BYTES, parse_state_update, parse_twin_update
 from viaduct.errors import MalformedPayload
+from viaduct.faults import Fault
 
 GET, DELTA, UPDATE = twin.subscriptions("d")
 
@@ -101,4 +103,5 @@ def test_a_report_is_what_edgecore_reads() -> None:
 
 
 def test_a_state_is_what_edgecore_reads() -> None:
-    assert parse_state_update(twin.state_request("online", event_id="e", now_ms=5)).state == "online"
+    faults = (Fault("p", "ReadRefused", "no such register"),)
+    assert parse_state_update(twin.state_request("online", faults, event_id="e", now_ms=5)) == StateUpdate("e", "online", faults)

@@ -15,10 +15,11 @@ from mappers.sdk import twin
 from mappers.sdk.conversation import Pace
 from mappers.sdk.profile import Property
 from mappers.sdk.values import DataType, Limits
-from mappers.sdk.worker import INBOX, BrokerBack, Worker
+from mappers.sdk.worker import INBOX, BrokerBack, Described, Worker
 from tests.fakes.driver import FakeBatchingDevice, FakeBroker, FakeDevice
 from tests.unit.mappers.made import encoded, wanted
 from viaduct import topics
+from viaduct.faults import Fault
 
 GET, DELTA, UPDATE = twin.subscriptions("d")
 PROPERTIES = (
@@ -339,3 +340,94 @@ def test_every_value_of_a_property_that_is_marked_for_collection_is_published_as
     finally:
         bench.worker.stop()
         bench.worker.join(2.0)
+
+
+def _faults(bench: Bench) -> list[tuple[str, str]]:
+    """What EdgeCore was told last, by property and code."""
+    told = bench.said(topics.state_update("d"))
+    return [(fault.get("property", ""), fault["code"]) for fault in told[-1]["faults"]] if told else []
+
+
+def test_a_property_that_cannot_be_read_is_told_as_a_fault_while_the_device_is_online(bench: Bench) -> None:
+    bench.worker.start()
+    eventually(lambda: _faults(bench) == [("missing", "ReadRefused")])
+    assert bench.states()[-1] == "online"
+    bench.device.held["missing"] = 1
+    eventually(lambda: bench.said(topics.state_update("d"))[-1]["faults"] == [])
+
+
+def test_a_fault_that_stays_is_told_once(bench: Bench) -> None:
+    bench.worker.start()
+    eventually(lambda: _faults(bench) == [("missing", "ReadRefused")])
+    told = len(bench.said(topics.state_update("d")))
+    time.sleep(0.5)
+    assert len(bench.said(topics.state_update("d"))) == told
+
+
+def test_a_device_that_is_away_is_told_with_why_and_all_is_well_when_it_is_back(bench: Bench) -> None:
+    bench.device.held["missing"] = 1
+    bench.worker.start()
+    eventually(lambda: bench.states() == ["online"])
+    bench.device.is_away = True
+    eventually(lambda: (bench.states()[-1], _faults(bench)) == ("offline", [("", "DeviceAway")]))
+    assert bench.said(topics.state_update("d"))[-1]["faults"][0]["reason"] == "it is switched off"
+    bench.device.is_away = False
+    eventually(lambda: (bench.states()[-1], _faults(bench)) == ("online", []))
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [("400", "OutOfRange"), ("warm", "ValueRefused")],
+)
+def test_a_desired_value_that_can_never_be_is_told_until_another_one_is_desired(value: str, code: str, bench: Bench) -> None:
+    bench.device.held["missing"] = 1
+    bench.worker.start()
+    eventually(lambda: bench.states() == ["online"])
+    bench.delta(setpoint=value)
+    eventually(lambda: _faults(bench) == [("setpoint", code)])
+    assert value in bench.said(topics.state_update("d"))[-1]["faults"][0]["reason"]
+    bench.delta(setpoint="200")
+    eventually(lambda: _faults(bench) == [])
+
+
+def test_a_desired_value_that_is_withdrawn_is_no_fault_any_more_within_a_minute(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mappers.sdk.worker.RECALL_SECONDS", 0.3)
+    bench.device.held["missing"] = 1
+    bench.worker.start()
+    eventually(lambda: bench.states() == ["online"])
+    bench.delta(temperature="1")
+    eventually(lambda: _faults(bench) == [("temperature", "ReadOnly")])
+    bench.expected.clear()
+    eventually(lambda: _faults(bench) == [])
+
+
+def test_what_is_described_wrongly_is_told_and_follows_the_profile(bench: Bench) -> None:
+    bench.device.held["missing"] = 1
+    bench.worker.tell(Described((Fault("x", "DescriptionError", "register: is missing"),)))
+    bench.worker.start()
+    eventually(lambda: _faults(bench) == [("x", "DescriptionError")])
+    bench.worker.tell(Described(()))
+    eventually(lambda: _faults(bench) == [])
+
+
+def test_a_fault_of_ours_is_told_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mappers.sdk.worker.FAULT_SECONDS", 0.05)
+    bench.device.held["missing"] = 1
+    bench.worker.start()
+    eventually(lambda: bench.states() == ["online"])
+    read, bench.device.read = bench.device.read, lambda wanted: 1 / 0  # type: ignore[method-assign, assignment, return-value]
+    eventually(lambda: _faults(bench) == [("", "InternalError")])
+    bench.device.read = read  # type: ignore[method-assign]
+    eventually(lambda: _faults(bench) == [])
+
+
+def test_what_is_done_is_counted(bench: Bench) -> None:
+    bench.worker.start()
+    bench.delta(setpoint="200")
+    eventually(lambda: bench.device.written == [("setpoint", 200)])
+    bench.device.is_away = True
+    eventually(lambda: bench.worker.tally.failures["DeviceAway"] > 0)
+    tally = bench.worker.tally
+    assert (tally.reads > 1, tally.writes, tally.reports > 0) == (True, 1, True)
+    assert tally.failures["ReadRefused"] > 0
+    assert sum(tally.writing.counts) == 1 and sum(tally.reading.counts) >= tally.reads

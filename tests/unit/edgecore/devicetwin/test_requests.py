@@ -14,6 +14,8 @@ from edgecore.devicetwin.shadow import Shadow, Twin
 from edgecore.devicetwin.turn import Turn
 from viaduct import topics
 from viaduct.device import Attribute, TwinValue, Version
+from viaduct.faults import Fault
+from viaduct.profile import digest_of
 
 NOW = 1_700_000_000_000
 TWINS = {
@@ -251,3 +253,70 @@ def test_an_unknown_device_is_not_remembered() -> None:
     turn.forms = Forms(BOTH, "default")
     _ask(turn, "$hw/events/device/farm/d9/twin/get", {})
     assert turn.forms.addresses("d9") == ("d9", "default/d9")
+
+
+PROFILES = {"default": '{"deviceInstances":[]}', "plant": "{}"}
+
+
+def _profile_turn() -> Turn:
+    return Turn({}, "edge1", NOW, profiles=lambda: PROFILES)
+
+
+@pytest.mark.parametrize("node", ["edge1", "_"])
+def test_a_mapper_without_a_file_is_told_the_devices_of_this_node(node: str) -> None:
+    ((topic, answer),) = _ask(_profile_turn(), topics.profile_get(node), {"event_id": "e"})
+    assert topic == "$hw/events/node/edge1/profile/get/result"
+    assert answer == {"event_id": "e", "timestamp": NOW, "digest": digest_of(PROFILES), "profiles": PROFILES}
+
+
+def test_a_mapper_that_has_them_hears_no_more_than_that() -> None:
+    ((_, answer),) = _ask(_profile_turn(), topics.profile_get("edge1"), {"event_id": "e", "have": digest_of(PROFILES)})
+    assert answer == {"event_id": "e", "timestamp": NOW, "digest": digest_of(PROFILES)}
+
+
+def test_the_devices_of_another_node_are_not_for_us_to_tell() -> None:
+    assert _ask(_profile_turn(), topics.profile_get("edge2"), {}) == []
+
+
+@pytest.mark.parametrize("payload", [b"", b"[]", b'{"have": 5}'])
+def test_a_question_for_devices_that_cannot_be_read_is_answered_with_400(payload: bytes) -> None:
+    ((_, answer),) = _ask(_profile_turn(), topics.profile_get("_"), payload)
+    assert answer["code"] == 400
+
+
+FAULTS = [{"code": "DeviceAway", "reason": "no answer"}, {"property": "setpoint", "code": "OutOfRange", "reason": "too much"}]
+
+
+def test_what_is_wrong_comes_with_the_state_and_goes_on_to_who_asked_and_to_the_cloud() -> None:
+    turn = _turn()
+    ((_, result),) = _ask(turn, topics.state_update("d1"), {"state": "offline", "faults": FAULTS})
+    assert result["device"] == {"name": "lamp", "state": "offline", "faults": FAULTS}
+    assert json.loads(turn._states["d1"])["device"]["faults"] == FAULTS
+    assert turn.shadows["d1"].faults == (Fault("", "DeviceAway", "no answer"), Fault("setpoint", "OutOfRange", "too much"))
+
+
+def test_a_state_that_says_nothing_of_faults_leaves_them_and_an_empty_list_says_that_all_is_well() -> None:
+    turn = _turn()
+    _ask(turn, topics.state_update("d1"), {"state": "offline", "faults": FAULTS})
+    _ask(turn, topics.state_update("d1"), {"state": "online"})
+    assert turn.shadows["d1"].faults
+    said = _ask(turn, topics.state_update("d1"), {"state": "online", "faults": []})
+    assert said[-1][1]["device"]["faults"] == [] and turn.shadows["d1"].faults == ()
+
+
+def test_a_mapper_that_never_spoke_of_faults_is_answered_as_kubeedge_does() -> None:
+    ((_, result),) = _ask(_turn(), topics.state_update("d1"), {"state": "unknown"})
+    assert result["device"] == {"name": "lamp", "state": "unknown"}
+
+
+def test_faults_that_cannot_be_read_change_nothing() -> None:
+    turn = _turn()
+    assert _ask(turn, topics.state_update("d1"), {"state": "online", "faults": [{"code": "no code"}]}) == []
+    assert "faults[0].code" in turn.warnings[0] and turn.shadows["d1"].state == ""
+
+
+def test_a_reported_value_leaves_what_is_wrong_as_it_is() -> None:
+    turn = _turn()
+    _ask(turn, topics.state_update("d1"), {"state": "online", "faults": FAULTS})
+    _update(turn, {"twin": {"temperature": {"actual": {"value": "21"}}}})
+    assert turn.shadows["d1"].faults is not None and len(turn.shadows["d1"].faults) == 2

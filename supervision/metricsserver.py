@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from edgecore.metrics.exposition import CONTENT_TYPE
+from supervision.exposition import CONTENT_TYPE
 
 logger = logging.getLogger(__name__)
 
