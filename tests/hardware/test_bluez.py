@@ -27,11 +27,21 @@ from tests.unit.mappers.bluetooth.made import MAC
 pytestmark = pytest.mark.skipif(not Path("/dev/vhci").exists() or os.geteuid() != 0, reason="needs a kernel with hci_vhci")
 
 
+class Link(LocalLink):
+    """bumble's takes whatever a controller says for said from its random address; a kernel connects from its public one."""
+
+    def send_acl_data(self, sender_controller: Any, destination_address: Any, transport: Any, data: bytes) -> None:
+        connection = sender_controller.le_connections.get(destination_address)
+        receiver = self.find_le_controller(destination_address)
+        if connection is not None and receiver is not None:
+            asyncio.get_running_loop().call_soon(receiver.on_link_acl_data, connection.self_address, transport, data)
+
+
 class Ether:
     """What is between the kernel's adapter and the peripherals. ``run`` does work in its thread."""
 
     def __init__(self) -> None:
-        self.link = LocalLink()
+        self.link = Link()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="ether", daemon=True)
         self._thread.start()

@@ -60,7 +60,7 @@ class Hardware:
     def test(self) -> str:
         assert self.machine is not None
         command = (
-            "cd /bramble && PYTHONPATH=/packages:/bramble PYTHONUNBUFFERED=1 python3 -m pytest -p no:cacheprovider -rs -v tests/hardware"
+            "cd /bramble && PYTHONPATH=/packages:/bramble PYTHONUNBUFFERED=1 python3 -m pytest -p no:cacheprovider -rs -vv tests/hardware"
         )
         log = FOLDER / "pytest.log"
         code = self.machine.stream(f"{command} {os.environ.get('ARGS', '')}", log)

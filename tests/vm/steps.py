@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -27,7 +28,7 @@ def play(steps: tuple[Step, ...], down: Callable[[], None], told: Callable[[], s
     except KeyboardInterrupt:
         print("\nEnding …")
         return 130
-    except (Failed, Died, OSError) as exc:
+    except (Failed, Died, OSError, subprocess.SubprocessError) as exc:
         print(f"\nFAILED at step “{name}”: {exc}\n{told()}", file=sys.stderr)
         return 1
     finally:
