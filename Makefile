@@ -5,7 +5,7 @@ QUICK_TESTS := $(PY) -m pytest -n $(shell expr $$(nproc) \* 3) --dist worksteal 
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-down check format test deb test-deb test-cluster fuzz faults bench clean
+.PHONY: help install demo demo-down check format test deb test-deb test-cluster test-vm test-hardware fuzz faults bench clean
 
 help: ## this list
 	@echo 'Bramble. On a fresh Debian or Raspberry Pi OS machine, as root or with sudo:'
@@ -52,6 +52,14 @@ test-deb: ## install them in fresh Debian 12 and 13 trees, boot, join, upgrade, 
 test-cluster: ## CloudCore and a board at a real Kubernetes API server, built from Debian's source (root, network, half an hour; not part of make test)
 	@packaging/install.sh test
 	@tests/cluster/run.sh $(if $(T),-k '$(T)')
+
+test-vm: ## the packages on a virtual machine: install, pods, limits, reboot, power cuts, upgrade, downgrade, purge (root, network, an hour at most)
+	@packaging/install.sh demo
+	@$(PY) -m tests.vm.board
+
+test-hardware: ## the mappers on the kernel's simulated pins and buses, in a virtual machine (root, network, minutes)
+	@packaging/install.sh demo
+	@$(PY) -m tests.vm.hardware
 
 fuzz: ## hostile input, other than last time: SECONDS=180
 	@packaging/install.sh test

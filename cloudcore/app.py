@@ -203,6 +203,7 @@ class _Building:
             secrets=get(resources.SECRETS),
             services=get(resources.SERVICES),
             endpoints=get(resources.ENDPOINTS),
+            rules=get(resources.DEVICE_RULES),
             downlink=hub,
             now=self._now,
             noticed=notice,
@@ -238,7 +239,7 @@ class _Building:
         for part in started:
             self._closing.push_async_callback(part.stop)
             await part.start()
-        await self._informers.wait_synced()
+        await self._informers.wait_synced(but=resources.DEVICE_RULES)
 
     async def _watch_revocations(self, identity: Identity, hub: CloudHub) -> None:
         changed = asyncio.Event()

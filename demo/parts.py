@@ -76,6 +76,8 @@ modules:
     mqttServerInternal: tcp://127.0.0.1:{mqtt}
   localAPI:
     socket: {folder}/edgecore.sock
+  rules:
+    folder: {folder}/rules
 """
 
 

@@ -238,6 +238,10 @@ def _keep_modules(
             Group.TWIN,
             lambda: DeviceTwin(switchboard, database, node=node, forms=forms, showing=showing, recorder=recorder),
         )
+        if modules.rules.enable:
+            from edgecore.rules.module import Rules
+
+            keeper.keep(ModuleName.RULES, Group.RULES, lambda: Rules(switchboard, database, node=node, folder=modules.rules.folder))
     if modules.local_api.enable:
         _keep_local_api(config, node, keeper, switchboard, database, recorder, pull_board)
     if modules.edgehub.enable:

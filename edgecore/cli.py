@@ -25,7 +25,7 @@ EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_CONFIG = 2
 
-LOCAL_COMMANDS = ("get", "describe", "logs", "exec", "restart", "top", "twin", "history", "status")
+LOCAL_COMMANDS = ("get", "describe", "logs", "exec", "restart", "rules", "top", "twin", "history", "status")
 """Of the command line on the board, which asks the running agent."""
 
 

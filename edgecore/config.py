@@ -341,6 +341,16 @@ class EdgeStream:
 
 
 @dataclass(frozen=True, slots=True)
+class Rules:
+    enable: bool = setting(True, "Run rules on this board, which set what devices should be by what others report. Wants devicetwin.")
+    folder: str = setting(
+        "/etc/bramble/rules",
+        "Folder of rules (YAML or JSON files) that hold without any cloud. It may be missing.",
+        check=checks.absolute_path,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Modules:
     IGNORED: ClassVar[tuple[str, ...]] = ("dbTest", "taskManager")
 
@@ -352,6 +362,7 @@ class Modules:
     eventbus: EventBus = section(EventBus, "MQTT.")
     local_api: LocalAPI = section(LocalAPI, "The command line on the board.", key="localAPI")
     metamanager: MetaManager = section(MetaManager, "What the cloud said, kept.")
+    rules: Rules = section(Rules, "Rules.")
     servicebus: ServiceBus = section(ServiceBus, "HTTP to applications on this node.")
 
 

@@ -75,11 +75,11 @@ def kept(faults: Iterable[Fault] | None) -> str:
     return "" if faults is None else json.dumps(fault_list(faults), separators=(",", ":"), ensure_ascii=False)
 
 
-def from_kept(text: str) -> tuple[Fault, ...] | None:
+def from_kept(text: Any) -> tuple[Fault, ...] | None:
     """What ``kept`` wrote; None for anything else."""
     try:
-        return parse_faults(read_json(text), "faults") if text else None
-    except (ValueError, TypeError, AttributeError, RecursionError, MalformedPayload):
+        return parse_faults(read_json(text), "faults") if isinstance(text, str) and text else None
+    except (ValueError, RecursionError, MalformedPayload):
         return None
 
 

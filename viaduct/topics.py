@@ -40,8 +40,8 @@ class Request(StrEnum):
     TWIN_UPDATE = "twin/update"
     TWIN_CLOUD_UPDATED = "twin/cloud_updated"
     MEMBERSHIP_GET = "membership/get"
-    PROFILE_GET = "profile/get"
     DATA_UPDATE = "data/update"
+    PROFILE_GET = "profile/get"
     UPLOAD = "upload"
 
 

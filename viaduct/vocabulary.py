@@ -49,6 +49,8 @@ class Group(StrEnum):
     STREAM = "stream"
     LOCAL = "local"
     """On the board only, as the groups of its other modules."""
+    RULES = "rules"
+    """On the board only."""
 
 
 class Source(StrEnum):
@@ -64,6 +66,7 @@ class Source(StrEnum):
     METAMANAGER = "metaManager"
     EDGED = "edged"
     TWIN = "twin"
+    RULES = "rules"
     EVENTBUS = "eventbus"
     BUS = "bus"
     SERVICEBUS = "servicebus"
@@ -84,6 +87,7 @@ class ModuleName(StrEnum):
     SERVICEBUS = "servicebus"
     LOCALAPI = "localapi"
     EDGESTREAM = "edgestream"
+    RULES = "rules"
 
 
 class ResourceType(StrEnum):
@@ -107,10 +111,15 @@ class ResourceType(StrEnum):
     EVENT = "event"
     SERVICEACCOUNTTOKEN = "serviceaccounttoken"
     """Of KubeEdge 1.8 and later; named after the service account (P5.11)."""
+    DEVICERULE = "devicerule"
+    DEVICERULESTATUS = "devicerulestatus"
 
+
+OURS = frozenset({ResourceType.SERVICE, ResourceType.ENDPOINTS, ResourceType.DEVICERULE})
+"""What goes down in ledger mode only: KubeEdge's boards do not know it, or not as single objects (P5.10, P8.3)."""
 
 SERVED = frozenset({ResourceType.SERVICE, ResourceType.ENDPOINTS})
-"""What names on the board are made of. It goes down in ledger mode only (P5.10)."""
+"""What names on the board are made of (P5.10)."""
 
 STREAM_RESOURCE = "stream"
 """Of a ``connect`` (P7.7)."""

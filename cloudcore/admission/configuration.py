@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
-from cloudcore.admission.service import DEVICES, MODELS
+from cloudcore.admission.service import DEVICES, MODELS, RULES
 from cloudcore.cluster import Cluster
 from cloudcore.errors import KubeAlreadyExists, KubeConflict, KubeForbidden, KubeInvalid, KubeNotFound
 from cloudcore.kube.definitions import MANAGED_BY, OWNER, Webhook, is_ours
 from cloudcore.kube.resources import VALIDATING_WEBHOOKS
 from cloudcore.ports import JsonObject
+from viaduct.rules.rule import GROUP
 
 logger = logging.getLogger(__name__)
 
@@ -27,15 +29,31 @@ def configuration(webhook: Webhook) -> JsonObject:
         "webhooks": [
             _hook("validatedevicemodel.kubeedge.io", webhook.client(MODELS), "devicemodels", ["CREATE", "UPDATE"]),
             _hook("validatedevice.kubeedge.io", webhook.client(DEVICES), "devices", ["CREATE"]),
+            _hook(
+                "validatedevicerule.bramble.io",
+                webhook.client(RULES),
+                "devicerules",
+                ["CREATE", "UPDATE"],
+                group=GROUP,
+                versions=["v1alpha1"],
+            ),
         ],
     }
 
 
-def _hook(name: str, client: JsonObject, plural: str, operations: list[str]) -> JsonObject:
+def _hook(
+    name: str,
+    client: JsonObject,
+    plural: str,
+    operations: list[str],
+    *,
+    group: str = "devices.kubeedge.io",
+    versions: Sequence[str] = ("v1alpha1", "v1beta1"),
+) -> JsonObject:
     rule = {
         "operations": operations,
-        "apiGroups": ["devices.kubeedge.io"],
-        "apiVersions": ["v1alpha1", "v1beta1"],
+        "apiGroups": [group],
+        "apiVersions": list(versions),
         "resources": [plural],
         "scope": "Namespaced",
     }

@@ -1,4 +1,4 @@
-"""What is to be said of a DeviceModel or Device that is being written, beyond what its schema says (contract 10.4). Pure.
+"""What is to be said of a DeviceModel, Device or DeviceRule that is being written, beyond what its schema says (contract 10.4). Pure.
 
 Faults refuse it, as KubeEdge's admission webhook does. Warnings are told to whoever writes (kubectl shows them) and let it pass: a model
 may come after its devices, and a mapper leaves out what it cannot use.
@@ -16,6 +16,7 @@ from cloudcore.devices.conversion import Unconvertible, device_of, model_of
 from cloudcore.devices.model import ModelProperty
 from cloudcore.devices.parts import part
 from cloudcore.ports import JsonObject
+from viaduct.rules.rule import MalformedRule, nodes_of, read_rule
 
 HasModel = Callable[[str, str], bool]
 """``(namespace, name)``: whether there is such a DeviceModel."""
@@ -78,6 +79,16 @@ def _mark_warnings(data: JsonObject) -> Iterator[str]:
             yield f"{where}.collectCycle: expected milliseconds of at least 100, got {str(cycle)[:40]!r}; 1000 or 100 counts"
         if upward not in (None, "true", "false"):
             yield f'{where}.reportToCloud: expected "true" or "false", got {str(upward)[:40]!r}; true counts'
+
+
+def judge_rule(obj: JsonObject, namespace: str) -> Judgement:
+    """An expression that does not parse is refused with its place (P8.7); what it names may come later."""
+    try:
+        read_rule(obj)
+    except MalformedRule as exc:
+        return Judgement(tuple(map(str, exc.faults[:_MOST])))
+    warnings = [] if nodes_of(obj) else ["spec.nodeName: it names no node, so it runs nowhere"]
+    return Judgement(warnings=tuple(warnings[:_MOST]))
 
 
 _SELECTOR = "spec.nodeSelector.nodeSelectorTerms[0].matchExpressions[0].values[0]"

@@ -3,8 +3,8 @@
     admission = Admission(has_model=…)
     port = await admission.start(host, port, context)
 
-``/convert`` answers ConversionReviews, ``/devicemodels`` and ``/devices`` AdmissionReviews (contract 10.4). Nothing here knows a secret or
-changes anything, so whoever reaches the port may ask; size and time of a request are limited.
+``/convert`` answers ConversionReviews, ``/devicemodels``, ``/devices`` (contract 10.4) and ``/devicerules`` (P8.7) AdmissionReviews.
+Nothing here knows a secret or changes anything, so whoever reaches the port may ask; size and time of a request are limited.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
-from cloudcore.admission.judgement import HasModel, judge_device, judge_model
+from cloudcore.admission.judgement import HasModel, judge_device, judge_model, judge_rule
 from cloudcore.admission.reviews import Malformed, answer_admission, answer_conversion
 from cloudcore.ports import JsonObject
 from cloudcore.tlsserver import TLSServer
@@ -25,7 +25,7 @@ from viaduct.jsontext import read_json
 
 logger = logging.getLogger(__name__)
 
-CONVERT, MODELS, DEVICES = "/convert", "/devicemodels", "/devices"
+CONVERT, MODELS, DEVICES, RULES = "/convert", "/devicemodels", "/devices", "/devicerules"
 BODY_LIMIT = 64 * 1024 * 1024
 """The API server asks about whole lists at once."""
 
@@ -41,6 +41,7 @@ class Admission:
         application.router.add_post(CONVERT, self._convert)
         application.router.add_post(MODELS, self._models)
         application.router.add_post(DEVICES, self._devices)
+        application.router.add_post(RULES, self._rules)
         self._server = TLSServer(application)
 
     async def start(self, host: str, port: int, context: ssl.SSLContext) -> int:
@@ -59,6 +60,9 @@ class Admission:
 
     async def _models(self, request: web.Request) -> web.Response:
         return await self._answer(request, lambda review: answer_admission(review, judge_model))
+
+    async def _rules(self, request: web.Request) -> web.Response:
+        return await self._answer(request, lambda review: answer_admission(review, judge_rule))
 
     async def _devices(self, request: web.Request) -> web.Response:
         def judge(review: Any) -> JsonObject:

@@ -33,6 +33,7 @@ _REPORTS = {
     ResourceType.PODSTATUS: frozenset({Operation.INSERT, Operation.UPDATE}),
     ResourceType.NODE: frozenset({Operation.UPDATE, Operation.QUERY}),
     ResourceType.EVENT: frozenset({Operation.UPDATE}),
+    ResourceType.DEVICERULESTATUS: frozenset({Operation.UPDATE}),
 }
 _OF_A_DEVICE = {"twin/edge_updated": Operation.UPDATE, "state": Operation.UPDATE}
 

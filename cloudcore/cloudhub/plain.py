@@ -7,7 +7,7 @@ from dataclasses import replace
 from cloudcore.ports import Owed
 from viaduct.message import Message
 from viaduct.resource import MEMBERSHIP, MEMBERSHIP_DETAIL
-from viaduct.vocabulary import DELIVERED, SERVED, Group, Operation, ResourceType, Source
+from viaduct.vocabulary import DELIVERED, OURS, Group, Operation, ResourceType, Source
 
 _LISTS = frozenset({ResourceType.PODLIST, ResourceType.SERVICELIST, ResourceType.ENDPOINTSLIST})
 
@@ -25,8 +25,8 @@ def is_sent_once(message: Message) -> bool:
 
 
 def is_known(key: str) -> bool:
-    """Whether a KubeEdge edge is owed what lies under ``key``: Services are for Bramble's boards (P5.10)."""
-    return key.partition("/")[2].partition("/")[0] not in SERVED
+    """Whether a KubeEdge edge is owed what lies under ``key``: Services and rules are for Bramble's boards (P5.10, P8.3)."""
+    return key.partition("/")[2].partition("/")[0] not in OURS
 
 
 def spoken(message: Message) -> Message:

@@ -1,4 +1,5 @@
-"""Pods, ConfigMaps, Secrets and Services down: what changed in the API becomes owed to the nodes that it concerns (contract 4.1)."""
+"""Pods, ConfigMaps, Secrets, Services and DeviceRules down: what changed in the API becomes owed to those nodes that it concerns
+(contract 4.1)."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from cloudcore.cluster import Clock, Informer
 from cloudcore.edgecontroller import translate
 from cloudcore.edgecontroller.interest import Interest, Place, Ref, Shift, node_of
+from cloudcore.edgecontroller.rules import Rules
 from cloudcore.edgecontroller.services import Services
 from cloudcore.objects import epoch_ms, identity, uid_of, version_of
 from cloudcore.ports import Downlink, Holding, JsonObject, Notice, Owed
@@ -34,12 +36,14 @@ class Downstream:
         secrets: Informer,
         services: Informer,
         endpoints: Informer,
+        rules: Informer,
         downlink: Downlink,
         now: Clock,
         noticed: Notice,
     ) -> None:
         self.interest = Interest()
         self._services = Services(services=services, endpoints=endpoints, offer=self._offer, now_ms=self._now_ms)
+        self.rules = Rules(rules=rules, offer=self._offer, now_ms=self._now_ms)
         self._pods = pods
         self._caches: dict[str, Informer] = {ResourceType.CONFIGMAP: configmaps, ResourceType.SECRET: secrets}
         self._downlink = downlink
@@ -50,6 +54,7 @@ class Downstream:
     def follow(self) -> None:
         self._pods.follow(self._pod_event)
         self._services.follow()
+        self.rules.follow()
         for kind, informer in self._caches.items():
             informer.follow(self._follower_of(kind))
 
@@ -72,12 +77,14 @@ class Downstream:
         return translate.holding(kind, obj, version=version, now_ms=self._now_ms())
 
     def removal(self, key: str, uid: str) -> Owed | None:
-        """None where ``key`` is not of this controller's kinds."""
+        """None where ``key`` is not of this controller's kinds; of a rule also while nobody knows which there are."""
         try:
             path = parse_resource(key)
         except MalformedResource:
             return None
         if not path.name or key.startswith("device/"):
+            return None
+        if path.type == ResourceType.DEVICERULE and not self.rules.is_listed:
             return None
         return translate.removed_by_name(path, uid, now_ms=self._now_ms())
 
@@ -88,6 +95,7 @@ class Downstream:
             if obj is not None:
                 yield ref.type, obj, version_of(obj)
         yield from self._services.objects_of(node)
+        yield from self.rules.objects_of(node)
         for place in self.interest.pods_of(node):
             pod = self._pods.get(*place)
             if pod is not None and node_of(pod) == node:
@@ -106,6 +114,8 @@ class Downstream:
             return path.type, pod, self._pod_versions.get(identity(pod), version_of(pod))
         if path.type in SERVED:
             return self._services.object(node, path.type, path.namespace, path.name)
+        if path.type == ResourceType.DEVICERULE:
+            return self.rules.object(node, path.namespace, path.name)
         if path.type not in self._caches or not self.interest.needs(node, Ref(path.type, path.namespace, path.name)):
             return None
         obj = self._caches[path.type].get(path.namespace, path.name)

@@ -1,8 +1,8 @@
-"""EdgeController: pods and the configuration that they name down, statuses up (contract 4).
+"""EdgeController: pods, the configuration that they name and DeviceRules down, statuses up (contract 4).
 
-    EdgeController(kube, pods=…, nodes=…, configmaps=…, secrets=…, services=…, endpoints=…, downlink=hub, now=utc_clock, noticed=notice)
+    EdgeController(kube, pods=…, nodes=…, configmaps=…, secrets=…, services=…, endpoints=…, rules=…, downlink=hub, now=utc_clock, …)
 
-``pods`` … ``endpoints`` are informers (``cloudcore.cluster.Informer``). ``await start()`` waits until their caches are filled; let no node
+``pods`` … ``rules`` are informers (``cloudcore.cluster.Informer``). ``await start()`` waits until their caches are filled; let no node
 connect before it returns, because a node is told to drop what nobody owes it. ``await stop()`` ends its tasks. An ``Uplink``, and
 ``may_read(node, resource)`` is what CloudHub's admission asks.
 
@@ -13,6 +13,7 @@ servers find the kubelets of nodes, written into each Node.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 
 from cloudcore.cluster import Clock, Cluster, Informer
@@ -26,6 +27,11 @@ from cloudcore.ports import Downlink, Holding, KubeletEndpoint, Notice, Owed
 from viaduct.errors import MalformedResource
 from viaduct.message import Message
 
+logger = logging.getLogger(__name__)
+
+RULES_PATIENCE = 5.0
+"""Seconds."""
+
 
 class EdgeController:
     def __init__(
@@ -38,6 +44,7 @@ class EdgeController:
         secrets: Informer,
         services: Informer,
         endpoints: Informer,
+        rules: Informer,
         downlink: Downlink,
         now: Clock,
         noticed: Notice = lambda node, key: None,
@@ -50,6 +57,7 @@ class EdgeController:
             secrets=secrets,
             services=services,
             endpoints=endpoints,
+            rules=rules,
             downlink=downlink,
             now=now,
             noticed=noticed,
@@ -60,6 +68,7 @@ class EdgeController:
         )
         self._leases = Leases(kube, nodes=nodes, now=now)
         self._pods = pods
+        self._rules = rules
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -71,6 +80,7 @@ class EdgeController:
         ]
         for informer in self._informers:
             await informer.synced.wait()
+        await self._await_rules()
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -109,6 +119,13 @@ class EdgeController:
             self._leases.alive(node)
         else:
             self._leases.gone(node)
+
+    async def _await_rules(self) -> None:
+        """Pods wait for no rules: a cluster whose rbac.yaml is older does not let us list them. Boards then keep those that they have."""
+        try:
+            await asyncio.wait_for(self._rules.synced.wait(), RULES_PATIENCE)
+        except TimeoutError:
+            logger.warning("DeviceRules are not listed yet: boards keep the rules that they have (rights: packaging/manifests/rbac.yaml)")
 
     def _check_synced(self) -> None:
         for informer in self._informers:

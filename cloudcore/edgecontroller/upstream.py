@@ -7,16 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 from cloudcore.cluster import Clock, Cluster, Informer
-from cloudcore.edgecontroller import events, nodestatus, podstatus, tokens
+from cloudcore.edgecontroller import events, nodestatus, podstatus, rulestatus, tokens
 from cloudcore.edgecontroller.downstream import Downstream
 from cloudcore.edgecontroller.endings import Endings
 from cloudcore.edgecontroller.events import EventReport
 from cloudcore.edgecontroller.interest import Ref, node_of
 from cloudcore.edgecontroller.podstatus import PodReport
+from cloudcore.edgecontroller.rulestatus import RuleReport
 from cloudcore.edgecontroller.translate import content_of, removed_by_name
 from cloudcore.errors import Denied, KubeAlreadyExists, KubeConflict, KubeInvalid, KubeNotFound, Refused
 from cloudcore.kube.resources import (
     CONFIGMAPS,
+    DEVICE_RULES,
     EVENTS,
     NODES,
     PERSISTENT_VOLUME_CLAIMS,
@@ -88,6 +90,9 @@ class Upstream:
                 return None
             case ResourceType.SERVICEACCOUNTTOKEN, Operation.QUERY:
                 return await self._give_token(node, path, message)
+            case ResourceType.DEVICERULESTATUS, Operation.UPDATE:
+                await self._take_rule_status(node, path, message.content)
+                return None
             case kind, Operation.QUERY if kind in _ASKABLE:
                 return await self._answer(node, path, message)
         raise Refused(
@@ -179,6 +184,41 @@ class Upstream:
         if found is None or (report.uid and uid_of(found) != report.uid):
             raise Refused(f"{path}: {report.kind} {report.name} is gone", code=404, why="gone")
         return found
+
+    async def _take_rule_status(self, node: str, path: ResourcePath, content: Any) -> None:
+        report = rulestatus.rule_report(_json(content))
+        rule = self._downstream.rules.rule(path.namespace, path.name)
+        for _ in range(_ATTEMPTS):
+            if rule is None or not rulestatus.is_of(rule, node, report):
+                rule = await self._own_rule(node, path, report)
+            wanted = rulestatus.merged(rule, node, report)
+            try:
+                if rulestatus.is_news(rule, node, report):
+                    await self._tell_of_rule(rule, node, report)
+                if wanted is not None:
+                    await self._kube.update(DEVICE_RULES, path.namespace, wanted, subresource="status")
+                return
+            except (KubeConflict, KubeNotFound):
+                rule = None
+        raise KubeConflict(f"{path}: changed {_ATTEMPTS} times while it was written", code=409)
+
+    async def _own_rule(self, node: str, path: ResourcePath, report: RuleReport) -> JsonObject:
+        try:
+            rule = await self._kube.get(DEVICE_RULES, path.namespace, path.name)
+        except KubeNotFound:
+            rule = {}
+        if uid_of(rule) != report.uid:
+            raise Refused(f"{path}: DeviceRule {path.name} is gone", code=404, why="gone")
+        if not rulestatus.is_of(rule, node, report):
+            raise Denied(f"{path}: DeviceRule {path.name} does not name node {node}", "another_node")
+        return rule
+
+    async def _tell_of_rule(self, rule: JsonObject, node: str, report: RuleReport) -> None:
+        event = rulestatus.error_event(rule, node, report, self._now())
+        try:
+            await self._kube.create(EVENTS, identity(rule)[0], event)
+        except KubeAlreadyExists:
+            logger.debug("event %s is there already", identity(event)[1])
 
     def _set_right(self, node: str, namespace: str, report: PodReport, pod: JsonObject | None) -> None:
         """The node speaks of a pod that is not (or no more) its own: tell it what it should hold under that name.

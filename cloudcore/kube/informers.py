@@ -31,10 +31,11 @@ class Informers:
             if name not in started:
                 self._tasks.append(keep(informer.run, name))
 
-    async def wait_synced(self) -> None:
-        """Returns when every cache has its first full list, however long the API is away."""
-        for informer in self._informers.values():
-            await informer.synced.wait()
+    async def wait_synced(self, *, but: Resource | None = None) -> None:
+        """Returns when every cache has its first full list, however long the API is away. ``but``: one that is not waited for."""
+        for resource, informer in self._informers.items():
+            if resource != but:
+                await informer.synced.wait()
 
     async def stop(self) -> None:
         for task in self._tasks:

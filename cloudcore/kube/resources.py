@@ -58,5 +58,6 @@ VALIDATING_WEBHOOKS = Resource(
 )
 DEVICES = Resource("devices.kubeedge.io", "v1alpha1", "devices", "Device")
 DEVICE_MODELS = Resource("devices.kubeedge.io", "v1alpha1", "devicemodels", "DeviceModel")
+DEVICE_RULES = Resource("rules.devices.bramble.io", "v1alpha1", "devicerules", "DeviceRule")
 OBJECT_SYNCS = Resource("reliablesyncs.kubeedge.io", "v1alpha1", "objectsyncs", "ObjectSync")
 CLUSTER_OBJECT_SYNCS = Resource("reliablesyncs.kubeedge.io", "v1alpha1", "clusterobjectsyncs", "ClusterObjectSync", namespaced=False)

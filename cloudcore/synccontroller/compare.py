@@ -11,7 +11,7 @@ from enum import Enum, auto
 
 from cloudcore.objects import as_number
 from cloudcore.ports import Holding, Owed
-from viaduct.vocabulary import SERVED, Operation
+from viaduct.vocabulary import OURS, Operation
 
 DEVICE_PREFIX = "device/"
 
@@ -37,7 +37,7 @@ class Repair:
 
 def is_brambles_alone(key: str) -> bool:
     """Whether KubeEdge's edge never acknowledges what lies under ``key``, or never hears of it."""
-    return key.startswith(DEVICE_PREFIX) or key.partition("/")[2].partition("/")[0] in SERVED
+    return key.startswith(DEVICE_PREFIX) or key.partition("/")[2].partition("/")[0] in OURS
 
 
 def compare(owed: Iterable[Holding], known: Iterable[Holding], *, acknowledges_devices: bool) -> list[Repair]:

@@ -52,7 +52,7 @@ class PodChanged:
 @dataclass(frozen=True, slots=True)
 class ConfigChanged:
     """MetaManager to Edged, and of a profile of devices to DeviceTwin, after the commit: a ConfigMap, Secret, Service or Endpoints was
-    stored or deleted. ``key``: ``<ns>/configmap/<name>``."""
+    stored or deleted; of a DeviceRule to Rules. ``key``: ``<ns>/configmap/<name>``."""
 
     key: str
 
@@ -62,6 +62,50 @@ class PublishAll:
     """To EventBus: publish these in this order."""
 
     publishes: tuple[Publish, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A property as a device has it: ``type`` of its values, and the reported one; None while there is none that can be relied on."""
+
+    type: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Rules to DeviceTwin: say what these properties (device, property) are now, and from now on when one changes."""
+
+    places: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class TwinsChanged:
+    """DeviceTwin to Rules, after the commit: watched properties as they are now; None: there is no such property."""
+
+    seen: Mapping[tuple[str, str], Seen | None]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchAgain:
+    """DeviceTwin to Rules: it began anew and watches nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desire:
+    """Rules to DeviceTwin: desire ``value``. ``answer`` is called, and must not wait, after the commit: with nothing, or with why not."""
+
+    device: str
+    property: str
+    value: str
+    answer: Callable[[list[bytes | str]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RulesAsked:
+    """From the local command line to Rules: ``answer`` is called, and must not wait, with every rule."""
+
+    answer: Callable[[list[dict[str, object]]], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from edgecore.beehive.letters import Arrived, BusRestored, ConfigChanged, LinkChanged, OutboxChanged, Publish, PublishAll
+from edgecore.beehive.letters import (
+    Arrived,
+    BusRestored,
+    ConfigChanged,
+    Desire,
+    LinkChanged,
+    OutboxChanged,
+    Publish,
+    PublishAll,
+    Watch,
+    WatchAgain,
+)
 from edgecore.beehive.mailbox import Mailbox
 from edgecore.beehive.module import Module
 from edgecore.beehive.switchboard import Switchboard
@@ -24,6 +35,7 @@ from edgecore.devicetwin.models import Model, collected_in, models_of, profile_i
 from edgecore.devicetwin.sampling import Sampling
 from edgecore.devicetwin.shadow import Shadow
 from edgecore.devicetwin.turn import Turn
+from edgecore.devicetwin.watching import Watching
 from edgecore.errors import StoreError
 from edgecore.store import metadata, twins
 from edgecore.store.database import Database
@@ -84,6 +96,7 @@ class DeviceTwin(Module):
         self._unplaced: deque[tuple[str, Any]] = deque()
         self._place_again_at: float | None = None
         self._ledger = False
+        self._watching = Watching()
 
     def run(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
@@ -95,7 +108,9 @@ class DeviceTwin(Module):
         logger.info("%d devices are known", len(self._shadows))
         if self._showing is not None:
             self._publish(self._showing.catch_up(self._shadows, self._models))
-            self._place_all()
+        if self._switchboard.knows(ModuleName.RULES):
+            self._unplaced.append((ModuleName.RULES, WatchAgain()))
+        self._place_all()
 
     def take(self, letter: Any) -> None:
         """``letter`` and those behind it, in one round. What could not be placed before goes first."""
@@ -126,6 +141,7 @@ class DeviceTwin(Module):
     def _round(self, letters: list[Any]) -> None:
         if any(isinstance(letter, ConfigChanged) for letter in letters):
             self._read_models()
+            self._watching.say_all()
         turn = Turn(self._shadows, self._node, self._now_ms(), self._forms, self._models, self._profiles)
         for letter in letters:
             self._gather(letter, turn)
@@ -147,6 +163,10 @@ class DeviceTwin(Module):
             turn.restored.update(letter.retained)
             turn.is_restored = True
             self._tell_profiles(turn, again=True)
+        elif isinstance(letter, Desire):
+            people.desire(letter, turn)
+        elif isinstance(letter, Watch):
+            self._watching.begin(letter.places)
         elif isinstance(letter, ConfigChanged):
             self._tell_profiles(turn)
         elif isinstance(letter, LinkChanged):
@@ -210,6 +230,8 @@ class DeviceTwin(Module):
         for letter in letters:
             if isinstance(letter, Arrived):
                 self._ask(letter, turn, requests.refuse_unsaved, people.refuse_unsaved)
+            elif isinstance(letter, Desire):
+                turn.answers.append((letter.answer, [documents.WRITE_FAILED]))
             elif not isinstance(letter, Message):
                 self._gather(letter, turn)
         return turn
@@ -219,6 +241,7 @@ class DeviceTwin(Module):
             logger.warning("%s", warning)
         for answer, payloads in turn.answers:
             answer(payloads)
+        self._watching.follow(turn)
         self._publish(turn.publishes + self._shown(turn))
         for message in turn.to_cloud:
             self._unplaced.append((ModuleName.EDGEHUB, message))
@@ -239,7 +262,7 @@ class DeviceTwin(Module):
             self._unplaced.append((ModuleName.EVENTBUS, PublishAll(tuple(publishes))))
 
     def _read_models(self) -> None:
-        profiles = self._profiles().values()
+        profiles = list(self._profiles().values())
         self._models = models_of(profiles)
         self._sampling.follow(collected_in(profiles), time.monotonic())
 
@@ -260,13 +283,14 @@ class DeviceTwin(Module):
 
     def _place_all(self) -> bool:
         """Hand over what is owed to other modules, in order. False: one of them has no room now."""
+        is_told = self._watching.place(self._switchboard, self._shadows, self._models)
         while self._unplaced:
             name, letter = self._unplaced[0]
             if not self._switchboard.send(name, letter) and name in self._switchboard.lengths():
                 self._place_again_at = time.monotonic() + RETRY_PLACING
                 return False
             self._unplaced.popleft()
-        self._place_again_at = None
+        self._place_again_at = None if is_told else time.monotonic() + RETRY_PLACING
         return True
 
     def _ask_for_members(self, now_ms: int) -> Message:

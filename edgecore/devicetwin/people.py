@@ -1,6 +1,7 @@
-"""What people say on the readable tree (P6.9): a value to desire, as text or JSON, by the same road as ``twin/update``. No I/O.
+"""What people say on the readable tree (P6.9) and rules say by themselves (P8.5): a value to desire, by the same road as ``twin/update``.
+No I/O.
 
-Whatever is refused is answered in words on the property's ``error`` topic.
+Whatever is refused is answered in words: to people on the property's ``error`` topic.
 """
 
 from __future__ import annotations
@@ -8,10 +9,10 @@ from __future__ import annotations
 import json
 import uuid
 
-from edgecore.beehive.letters import Arrived
+from edgecore.beehive.letters import Arrived, Desire
 from edgecore.devicetwin import documents
 from edgecore.devicetwin.merge import TwinRefused, check_value, merge_update
-from edgecore.devicetwin.models import Facts, check_desired, kind_of
+from edgecore.devicetwin.models import check_desired, kind_of
 from edgecore.devicetwin.requests import carry_out
 from edgecore.devicetwin.shadow import Shadow, Twin
 from edgecore.devicetwin.turn import Turn
@@ -36,6 +37,21 @@ def handle(device: str, name: str, letter: Arrived, turn: Turn) -> None:
         turn.say(tree.error(letter.topic), str(why))
         return
     carry_out(shadow, changes, str(uuid.uuid4()), turn)
+
+
+def desire(wish: Desire, turn: Turn) -> None:
+    """Take the wish of a rule into ``turn``. One that is desired already changes nothing, but mappers hear of it again."""
+    refused: list[bytes | str] = []
+    try:
+        shadow, twin = _writable(wish.device, wish.property, turn)
+        check_value(kind_of(twin, turn.model(wish.device).facts(wish.property)), wish.value)
+        update = {wish.property: MsgTwin(expected=TwinValue(wish.value))}
+        check_desired(turn.model(wish.device), update)
+        is_so = twin.expected is not None and twin.expected.value == wish.value
+        carry_out(shadow, {} if is_so else merge_update(shadow.twins, update, now_ms=turn.now_ms), str(uuid.uuid4()), turn)
+    except TwinRefused as why:
+        refused.append(str(why))
+    turn.answers.append((wish.answer, refused))
 
 
 def refuse_unsaved(device: str, name: str, letter: Arrived, turn: Turn) -> None:
@@ -68,6 +84,12 @@ def desired_text(payload: bytes, declared: str) -> str:
 def _wish(device: str, name: str, letter: Arrived, turn: Turn) -> tuple[Shadow, dict[str, MsgTwin | None]]:
     if letter.retained:
         raise TwinRefused(RETAINED)
+    shadow, twin = _writable(device, name, turn)
+    payload = desired_text(letter.payload, kind_of(twin, turn.model(device).facts(name)))
+    return shadow, {name: MsgTwin(expected=TwinValue(payload))}
+
+
+def _writable(device: str, name: str, turn: Turn) -> tuple[Shadow, Twin]:
     shadow = turn.shadows.get(device)
     if shadow is None:
         raise TwinRefused(f"this node has no device {device[:253]!r}")
@@ -75,13 +97,9 @@ def _wish(device: str, name: str, letter: Arrived, turn: Turn) -> tuple[Shadow, 
     if twin is None or twin.gone:
         known = ", ".join(sorted(other for other, held in shadow.twins.items() if not held.gone)) or "none"
         raise TwinRefused(f"device {device} has no property {name[:128]!r}; it has: {known}")
-    return shadow, {name: MsgTwin(expected=TwinValue(_allowed(twin, turn.model(device).facts(name), letter.payload)))}
-
-
-def _allowed(twin: Twin, facts: Facts, payload: bytes) -> str:
-    if facts.writable is False:
+    if turn.model(device).facts(name).writable is False:
         raise TwinRefused("the property can only be read: its model says accessMode ReadOnly")
-    return desired_text(payload, kind_of(twin, facts))
+    return shadow, twin
 
 
 def _compact(text: str) -> str:

@@ -10,7 +10,6 @@ from edgecore.edged.pod import read_pod
 SOURCE = "kubernetes.io/config.source"
 HASH = "kubernetes.io/config.hash"
 FILE = "file"
-SUFFIXES = (".yaml", ".yml", ".json")
 
 
 def static_pods(documents: list[Any], *, file: str, node: str) -> list[dict[str, Any]]:

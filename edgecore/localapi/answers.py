@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from edgecore.beehive.letters import Arrived, LinkChanged
+from edgecore.beehive.letters import Arrived, LinkChanged, RulesAsked
 from edgecore.beehive.switchboard import Switchboard
 from edgecore.containers import usage
 from edgecore.containers.choosing import newest
@@ -64,6 +64,7 @@ class Answers:
             "twin-get": self._twin_get,
             "twin-set": self._twin_set,
             "history": self._history,
+            "rules": self._rules,
         }
         verb = question.get("verb")
         if not isinstance(verb, str) or verb not in verbs:
@@ -201,6 +202,22 @@ class Answers:
         if name not in known["twins"]:
             raise NotFound(f"device {device} has no property {name}: it has {', '.join(known['twins']) or 'none'}")
         return known["twins"][name]
+
+    def _rules(self, question: dict[str, Any]) -> Any:
+        """All rules, or those of one ``name``, as they stand at this moment."""
+        name = _text(question, "name")
+        if not self._switchboard.knows(ModuleName.RULES):
+            raise NotFound("rules are switched off on this node (modules.rules.enable, modules.devicetwin.enable)")
+        came: queue.SimpleQueue[list[dict[str, object]]] = queue.SimpleQueue()
+        self._switchboard.send_from_rim(ModuleName.RULES, RulesAsked(came.put), timeout=_TWIN_LIMIT)
+        try:
+            found = came.get(timeout=_TWIN_LIMIT)
+        except queue.Empty:
+            raise NoAnswer(f"the rules did not answer within {_TWIN_LIMIT:g} s") from None
+        chosen = [rule for rule in found if name in ("", rule["name"], f"{rule['namespace']}/{rule['name']}")]
+        if name and not chosen:
+            raise NotFound(f'rule "{name}" not found on this node')
+        return chosen
 
     def _pod(self, question: dict[str, Any]) -> dict[str, Any]:
         namespace, name = _text(question, "namespace") or "default", _text(question, "name", needed=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from edgecore.config import DEFAULT_FILE, EdgeCoreConfig, read_config
 from edgecore.errors import ConfigError, EdgeCoreError
-from edgecore.localapi import client, flags, tables
+from edgecore.localapi import client, flags, rulecommands, tables
 from viaduct.streamrequest import StreamRequest, Verb
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
@@ -33,6 +33,8 @@ _KINDS = {
 def run(arguments: Sequence[str]) -> int:
     args = parser().parse_args(arguments)
     try:
+        if args.action is _rules and rulecommands.is_check(args.what):
+            return rulecommands.check(args.what[1:])
         path = args.socket or _socket(args.config)
         return int(args.action(path, args))
     except ConfigError as exc:
@@ -94,6 +96,8 @@ def parser() -> argparse.ArgumentParser:
 
     _output(_command(commands, "top", "CPU and memory of each container", _top))
     _output(_command(commands, "status", "the link to the cloud, what is owed to it, and the modules", _status))
+
+    rulecommands.add_arguments(_command(commands, "rules", "the rules of this board, or whether those in a file are well", _rules))
 
     twin = _command(commands, "twin", "look at a device's twin, or set a desired value", _twin)
     twin.add_argument("what", choices=("get", "set"))
@@ -205,6 +209,10 @@ def _status(path: str, args: argparse.Namespace) -> int:
     status = client.ask(path, {"verb": "status"})
     _show(args, status, tables.overview(status))
     return EXIT_OK
+
+
+def _rules(path: str, args: argparse.Namespace) -> int:
+    return rulecommands.show(path, args)
 
 
 def _twin(path: str, args: argparse.Namespace) -> int:

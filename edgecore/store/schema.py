@@ -105,6 +105,16 @@ _FOURTH = (
     "CREATE TABLE history_data (id INTEGER PRIMARY KEY, packed BLOB NOT NULL)",
 )
 
-_FIFTH = ("ALTER TABLE device ADD COLUMN faults TEXT NOT NULL DEFAULT ''",)
+_FIFTH = (
+    """CREATE TABLE rule_state (
+        key TEXT NOT NULL PRIMARY KEY,
+        digest TEXT NOT NULL,
+        fired INTEGER NOT NULL,
+        fired_ms INTEGER NOT NULL,
+        times INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+)
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
+_SIXTH = ("ALTER TABLE device ADD COLUMN faults TEXT NOT NULL DEFAULT ''",)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH)

@@ -16,7 +16,7 @@ _WORDS: Mapping[int, str] = {
     errno.EAGAIN: "another master had the bus",
     errno.EIO: "the transfer was disturbed",
     errno.EBUSY: "a driver of the kernel keeps this address (a dtoverlay, perhaps)",
-    errno.ENODEV: "the bus is gone",
+    errno.ENODEV: "nobody is at this address, or the bus itself is gone",
 }
 _BUS_WORDS: Mapping[int, str] = {
     errno.ENOENT: "there is no such bus: enable it (raspi-config, Interface, I2C; or dtparam=i2c_arm=on)",

@@ -21,6 +21,7 @@ flag                   environment               key in the file       meaning
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,10 +105,13 @@ def _address(value: Any) -> str:
     return text
 
 
+_NODE = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+
+
 def _node(value: Any) -> str:
     text = _text(value)
-    if any(char in "/+#" for char in text):
-        raise ValueError("expected the name of a node")
+    if text and not _NODE.fullmatch(text):
+        raise ValueError(f"expected the name of a node, got {text[:80]!r}")
     return text
 
 

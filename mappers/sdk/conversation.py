@@ -103,14 +103,14 @@ class Conversation:
         if state != self._state:
             self._state, self._state_due = state, 0.0
 
-    def faults_are(self, faults: tuple[Fault, ...], now: float) -> None:
-        """They ride with the state; a change makes that due."""
-        self._faults.now_are(faults, now)
-
     def measured(self, values: Mapping[str, tuple[str, DataType]]) -> None:
         """For the history (P6.15). Nobody answers: what is lost is one sample."""
         if values and self._is_known:
             self._publish(topics.data_update(self._device), twin.data_report(values, now_ms=_now_ms()))
+
+    def faults_are(self, faults: tuple[Fault, ...], now: float) -> None:
+        """They ride with the state; a change makes that due."""
+        self._faults.now_are(faults, now)
 
     def next_due(self) -> float:
         if not self._is_known:

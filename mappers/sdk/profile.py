@@ -196,7 +196,7 @@ def _visitor(path: str, entry: JsonObject) -> tuple[tuple[str, str], _Visitor]:
     key = fields.required_text(entry, "modelName", path), fields.required_text(entry, "propertyName", path)
     try:
         cycle, report = (
-            fields.integer(entry, name, path, least=0, most=_LONGEST_CYCLE_MS) / 1000 for name in ("collectCycle", "reportCycle")
+            fields.integer(entry, key, path, least=0, most=_LONGEST_CYCLE_MS) / 1000 for key in ("collectCycle", "reportCycle")
         )
         config, where = fields.part(entry, "visitorConfig", path), f"{path}.visitorConfig"
         if fields.text(entry, "protocol", path) == CUSTOMIZED:

@@ -12,14 +12,14 @@ ROOT = Path(__file__).parents[2]
 FORBIDDEN = (
     *("cryptography", "asyncio", "aiohttp", "jsonschema", "jwt", "concurrent", "multiprocessing", "unittest", "xml", "pdb", "difflib"),
     *("rich", "charset_normalizer", "chardet", "pip", "setuptools", "pkg_resources", "socks", "dns", "wsaccel", "playhouse"),
-    *("prometheus_client", "edgecore.doctor", "edgecore.diag"),
+    *("prometheus_client", "edgecore.doctor", "edgecore.diag", "viaduct.rules", "edgecore.rules.engine"),
 )
 EVERYTHING_ON = """
 import edgecore.app, edgecore.cli, edgecore.config, edgecore.certs.renewal, edgecore.certs.commands
 import edgecore.containers.engine, edgecore.containers.engine_facts, edgecore.edged.module, edgecore.edged.settings
 import edgecore.eventbus.module, edgecore.eventbus.settings, edgecore.servicebus.module, edgecore.devicetwin.module
 import supervision.metricsserver
-import edgecore.edgestream.module, edgecore.edgestream.connection
+import edgecore.edgestream.module, edgecore.edgestream.connection, edgecore.rules.module
 """
 
 

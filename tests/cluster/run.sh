@@ -12,4 +12,4 @@ here=$(cd "$(dirname "$0")" && pwd)
 KUBERNETES_PROGRAMS=$("$here/build.sh")
 export KUBERNETES_PROGRAMS
 cd "$here/../.."
-exec .venv/bin/python -m pytest -v --durations=5 tests/cluster "$@"
+exec .venv/bin/python -m pytest -v --timeout 600 --durations=5 tests/cluster "$@"

@@ -23,6 +23,7 @@ from edgecore.edgehub.dialing import Address, Dialing
 from edgecore.edgehub.module import EdgeHub, HubSettings
 from edgecore.metaclient import MetaClient
 from edgecore.metamanager.module import MetaManager
+from edgecore.rules.module import Rules
 from edgecore.store import metadata, outbox, twins
 from edgecore.store.database import Database
 from tests.fakes.fakehub import FakeHub, make_papers, object_message, wait_until
@@ -75,6 +76,7 @@ class Board:
         self.keeper = Keeper(self.switchboard)
         self.keeper.keep("metaManager", "meta", lambda: MetaManager(self.switchboard, self.database))
         self.keeper.keep("twin", "twin", lambda: DeviceTwin(self.switchboard, self.database, node="edge1"))
+        self.keeper.keep("rules", "rules", lambda: Rules(self.switchboard, self.database, node="edge1", folder=""))
         self.keeper.keep(
             "websocket", "hub", lambda: EdgeHub(self.switchboard, self.database, dialing, HubSettings(timing=Timing(first_retry=1.0)))
         )
@@ -112,6 +114,25 @@ def _device_message(number: int) -> Message:
     )
 
 
+def _rule_message() -> Message:
+    """Its condition reads and sets what the flood is about."""
+    then = [{"device": f"d{number}", "property": "t", "value": "99"} for number in range(16)]
+    content = {"metadata": {"name": "r", "uid": "ur"}, "spec": {"when": "d0.t >= 0 and d1.t >= 0", "then": then}}
+    return new_message(
+        source="edgecontroller",
+        group="resource",
+        operation="insert",
+        resource="default/devicerule/r",
+        now_ms=1,
+        content=content,
+        resource_version="1",
+    )
+
+
+def _desired(board: Board) -> set[str]:
+    return {row.deviceid for row in board.database.read(twins.load_all)[2] if row.expected == "99"}
+
+
 def _update(number: int) -> Arrived:
     body = {"event_id": str(number), "twin": {"t": {"actual": {"value": str(number)}, "metadata": {"type": "int"}}}}
     return Arrived(topics.twin_update(f"d{number % DEVICES}"), json.dumps(body).encode())
@@ -134,7 +155,8 @@ def _results(board: Board) -> list[str]:
 
 
 def test_every_mailbox_full_nothing_stuck_nothing_lost(board: Board) -> None:
-    down = [object_message(f"default/pod/p{number}", f"u{number}", number + 1) for number in range(PODS)]
+    down = [_rule_message()]
+    down += [object_message(f"default/pod/p{number}", f"u{number}", number + 1) for number in range(PODS)]
     down += [_device_message(number) for number in range(DEVICES)]
 
     def cloud() -> None:
@@ -173,4 +195,5 @@ def test_every_mailbox_full_nothing_stuck_nothing_lost(board: Board) -> None:
     }
     wait_until(lambda: len(_results(board)) == UPDATES, LIMIT)
     assert _results(board) == [str(number) for number in range(UPDATES)]
+    wait_until(lambda: _desired(board) == {f"d{number}" for number in range(16)}, LIMIT)
     assert all(kept.restarts == 0 for kept in board.keeper.report())

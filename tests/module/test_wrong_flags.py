@@ -163,6 +163,8 @@ WRONG: dict[str, tuple[list[str], list[tuple[str, str | None, str]]]] = {
             *(("--password-file", value, "--password-file") for value in ("/nowhere", "/")),
             *(("--ca-file", value, "--ca-file") for value in ("a\nb", LONG)),
             *(("--profile", value, "--profile") for value in ("a\nb", LONG)),
+            *(("--node", value, "--node") for value in ("a b", "/", LONG, NO_UTF8)),
+            *(("--metrics-address", value, "--metrics-address") for value in ("x", "127.0.0.1:70000", "127.0.0.1:x", LONG, NO_UTF8)),
             *((flag, value, flag) for flag in ("--poll", "--refresh", "--deadband") for value in NUMBERS),
             ("--log-level", "loud", "--log-level"),
             ("--simulate=x", None, "--simulate"),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgecore.beehive.folder import SUFFIXES
 from edgecore.containers.engine import LONGEST_SOCKET_PATH, SYSTEM_SOCKET
 from edgecore.containers.engine_choice import MachineFacts, unfit
 from edgecore.containers.labels import INSTANCE, MANAGED, instance_of
@@ -13,7 +14,7 @@ from edgecore.doctor.board import NeedsRoot
 from edgecore.doctor.case import Case
 from edgecore.doctor.check import Check, Group
 from edgecore.doctor.verdict import Verdict, ok, skipped, warning, wrong
-from edgecore.edged.static_pods import SUFFIXES, static_pods
+from edgecore.edged.static_pods import static_pods
 from edgecore.errors import EdgeCoreError, EngineError
 from edgecore.leftovers import end, started_with
 

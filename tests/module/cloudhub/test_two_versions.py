@@ -134,7 +134,11 @@ async def test_a_cloudcore_that_starts_again_elsewhere_tells_the_api_where_its_w
         assert after["spec"]["versions"] == before["spec"]["versions"]
         assert (await kube.get(DEVICES_V1BETA1, "default", "thermometer"))["spec"]["nodeName"] == "edge1"
         hooks = await kube.get(VALIDATING_WEBHOOKS, None, "validate-devicemodel")
-        assert [hook["name"] for hook in hooks["webhooks"]] == ["validatedevicemodel.kubeedge.io", "validatedevice.kubeedge.io"]
+        assert [hook["name"] for hook in hooks["webhooks"]] == [
+            "validatedevicemodel.kubeedge.io",
+            "validatedevice.kubeedge.io",
+            "validatedevicerule.bramble.io",
+        ]
         assert {hook["failurePolicy"] for hook in hooks["webhooks"]} == {"Ignore"}
 
 

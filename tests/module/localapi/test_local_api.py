@@ -22,6 +22,7 @@ from edgecore.errors import EdgeCoreError
 from edgecore.localapi import client, tables
 from edgecore.localapi.module import LocalAPI, LocalSettings, listen
 from edgecore.localapi.wire import FrameSocket
+from edgecore.rules.module import Rules
 from edgecore.store import metadata, twins
 from edgecore.store.database import Database
 from edgecore.store.metadata import MetaRow
@@ -47,6 +48,7 @@ class World:
         self.keeper = Keeper(self.switchboard)
         settings = LocalSettings(self.path, "edge1", "0.1.0", None, self.keeper.report, self.pulls.read)
         self.keeper.keep("twin", "twin", lambda: DeviceTwin(self.switchboard, self.database, node="edge1"))
+        self.keeper.keep("rules", "rules", lambda: Rules(self.switchboard, self.database, node="edge1", folder=str(directory / "rules")))
         self.keeper.keep("localapi", "local", lambda: LocalAPI(settings, self.switchboard, self.database))
         self.keeper.start()
         wait_for("the local socket", lambda: os.path.exists(self.path), within=10)
@@ -70,6 +72,8 @@ def _fill(tx: Transaction) -> None:
     slow = '{"metadata": {"name": "slow", "namespace": "default", "uid": "w"}, "spec": {}, "status": ' + WAITING + "}"
     metadata.save(tx, MetaRow("default/pod/slow", "pod", slow, "w", "1"))
     metadata.save(tx, MetaRow("default/secret/s", "secret", SECRET, "v", "1"))
+    rule = '{"spec": {"when": "dial.level > 3", "then": [{"device": "dial", "property": "level", "value": 0}]}}'
+    metadata.save(tx, MetaRow("default/devicerule/calm", "devicerule", rule, "r", "1"))
     twins.save_device(tx, DeviceRow("dial"))
     twins.save_twin(tx, TwinRow("dial", "level", attr_type="int"))
 
@@ -168,6 +172,15 @@ def test_the_socket_of_a_dead_process_is_replaced_and_that_of_a_live_one_is_not(
 def test_nobody_at_the_socket_means_that_edgecore_does_not_run(tmp_path: Path) -> None:
     with pytest.raises(EdgeCoreError, match="EdgeCore does not run on this machine"):
         client.ask(str(tmp_path / "none.sock"), {"verb": "status"})
+
+
+def test_rules_are_asked_for_all_or_by_name(world: World) -> None:
+    (rule,) = world.ask(verb="rules")
+    assert (rule["name"], rule["namespace"], rule["from"], rule["spec"]["when"]) == ("calm", "default", "cloud", "dial.level > 3")
+    assert rule["status"]["fired"] == 0
+    assert world.ask(verb="rules", name="default/calm")[0]["name"] == "calm"
+    with pytest.raises(EdgeCoreError, match='rule "wild" not found on this node'):
+        world.ask(verb="rules", name="wild")
 
 
 def test_what_is_wrong_with_a_device_shows_beside_its_twins(world: World) -> None:

@@ -67,7 +67,7 @@ class Board:
         """State, faults as ``property:code`` and reported values."""
         assert self.edge is not None
         devices, _, held = self.edge.database.read(twins.load_all)
-        (row,) = (device for device in devices if device.id == name)
+        row = next((device for device in devices if device.id == name), twins.DeviceRow(name))
         told = faults.from_kept(row.faults) or ()
         values = {twin.name: twin.actual for twin in held if twin.deviceid == name and twin.actual}
         return row.state, [f"{fault.property}:{fault.code}" for fault in told], values

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cloudcore.admission.judgement import BOTH, NEITHER, Judgement, judge_device, judge_model
+from cloudcore.admission.judgement import BOTH, NEITHER, Judgement, judge_device, judge_model, judge_rule
 from cloudcore.admission.reviews import Malformed, answer_admission, answer_conversion
 
 Object = dict[str, Any]
@@ -153,3 +153,20 @@ def test_what_a_device_lacks_is_warned_of_and_passes(obj: Object, begins: list[s
 
 def test_a_deletion_is_nothing_to_judge() -> None:
     assert answer_admission(admission(None), judge_model)["response"] == {"uid": "u1", "allowed": True}
+
+
+def rule(**spec: Any) -> Object:
+    action = {"device": "fan", "property": "power", "value": "on"}
+    given = {"nodeName": "edge1", "when": "sensor.temperature > 30", "then": [action]} | spec
+    return {"apiVersion": "rules.devices.bramble.io/v1alpha1", "kind": "DeviceRule", "metadata": {"name": "r"}, "spec": given}
+
+
+def test_a_rule_whose_condition_does_not_parse_is_refused_with_its_place() -> None:
+    response = answer_admission(admission(rule(when="sensor.temperature > 30 andd door.open")), judge_rule)["response"]
+    assert response["allowed"] is False
+    assert response["status"]["message"] == ("spec.when: line 1, column 25: expected 'and', 'or', a comparison or the end, got 'andd'")
+
+
+def test_a_rule_that_names_no_node_is_warned_of_and_one_that_is_well_passes_in_silence() -> None:
+    assert judge_rule(rule(), "default") == Judgement()
+    assert judge_rule(rule(nodeName=None), "default").warnings == ("spec.nodeName: it names no node, so it runs nowhere",)

@@ -111,5 +111,6 @@ def test_every_definition_ships_and_is_one() -> None:
         "devicemodels.devices.kubeedge.io",
         "objectsyncs.reliablesyncs.kubeedge.io",
         "clusterobjectsyncs.reliablesyncs.kubeedge.io",
+        "devicerules.rules.devices.bramble.io",
     }
     assert all(definition["apiVersion"] == "apiextensions.k8s.io/v1" for definition in packaged())

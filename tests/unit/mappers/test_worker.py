@@ -326,6 +326,22 @@ def test_a_worker_that_waits_ends_at_once(running: Bench) -> None:
     assert time.monotonic() - started < 0.5
 
 
+def test_every_value_of_a_property_that_is_marked_for_collection_is_published_as_it_is_read() -> None:
+    bench = Bench(properties=(replace(PROPERTIES[0], collected=True, report=60.0), PROPERTIES[1]))
+    bench.worker.start()
+    try:
+        eventually(lambda: bench.actual == {"temperature": "215", "setpoint": "180"})
+        bench.device.held["temperature"] = 321
+        eventually(lambda: len(bench.said(topics.data_update("d"))) >= 5)
+        bodies = [body["data"] for body in bench.said(topics.data_update("d"))]
+        assert all(body.keys() == {"temperature"} for body in bodies)
+        assert bodies[-1]["temperature"]["value"] == "321" and bodies[-1]["temperature"]["metadata"]["type"] == "int"
+        assert bench.actual["temperature"] == "215", "the twin hears of it once in its cycle"
+    finally:
+        bench.worker.stop()
+        bench.worker.join(2.0)
+
+
 def _faults(bench: Bench) -> list[tuple[str, str]]:
     """What EdgeCore was told last, by property and code."""
     told = bench.said(topics.state_update("d"))
@@ -415,19 +431,3 @@ def test_what_is_done_is_counted(bench: Bench) -> None:
     assert (tally.reads > 1, tally.writes, tally.reports > 0) == (True, 1, True)
     assert tally.failures["ReadRefused"] > 0
     assert sum(tally.writing.counts) == 1 and sum(tally.reading.counts) >= tally.reads
-
-
-def test_every_value_of_a_property_that_is_marked_for_collection_is_published_as_it_is_read() -> None:
-    bench = Bench(properties=(replace(PROPERTIES[0], collected=True, report=60.0), PROPERTIES[1]))
-    bench.worker.start()
-    try:
-        eventually(lambda: bench.actual == {"temperature": "215", "setpoint": "180"})
-        bench.device.held["temperature"] = 321
-        eventually(lambda: len(bench.said(topics.data_update("d"))) >= 5)
-        bodies = [body["data"] for body in bench.said(topics.data_update("d"))]
-        assert all(body.keys() == {"temperature"} for body in bodies)
-        assert bodies[-1]["temperature"]["value"] == "321" and bodies[-1]["temperature"]["metadata"]["type"] == "int"
-        assert bench.actual["temperature"] == "215", "the twin hears of it once in its cycle"
-    finally:
-        bench.worker.stop()
-        bench.worker.join(2.0)

@@ -24,8 +24,8 @@ def test_what_is_kept_comes_back_and_nothing_said_is_not_all_well(found: tuple[F
     assert from_kept(kept(found)) == found
 
 
-@pytest.mark.parametrize("text", ["", "x", "{}", '[{"code": 5}]', "[" * 5000, 5, b"\xff", 1.5])
-def test_a_row_that_a_failing_card_spoilt_says_nothing(text: Any) -> None:
+@pytest.mark.parametrize("text", ["", "x", "{}", '[{"code": 5}]', "[" * 5000])
+def test_a_row_that_a_failing_card_spoilt_says_nothing(text: str) -> None:
     assert from_kept(text) is None
 
 

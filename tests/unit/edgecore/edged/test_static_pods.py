@@ -60,7 +60,7 @@ def test_the_folder_is_told_when_it_changes_and_a_slip_in_a_file_loses_no_pod(tm
     with caplog.at_level(logging.ERROR):
         file.write_text("{")
         folder.look()
-    assert told[-1] == ["web-edge1"] and "the pods that the file had before stay" in caplog.text
+    assert told[-1] == ["web-edge1"] and "the static pods that the file had before stay" in caplog.text
     file.unlink()
     folder.look()
     assert told[-1] == []
