@@ -57,8 +57,8 @@ def test_kubectl_shows_where_a_device_is_how_it_is_reached_how_it_is_and_when_it
     site: Site, board: Board, thermometer: str
 ) -> None:
     wide = site.kubectl("get", "devices", NAME, "-o", "wide").splitlines()
-    assert wide[0].split() == ["NAME", "MODEL", "NODE", "PROTOCOL", "STATE", "LAST", "SEEN", "AGE"]
-    name, model, node, protocol, state, seen, age = wide[1].split()
+    assert wide[0].split() == ["NAME", "MODEL", "NODE", "PROTOCOL", "STATE", "LAST", "SEEN", "PROBLEM", "AGE"]
+    name, model, node, protocol, state, seen, *_, age = wide[1].split()
     assert (name, model, node, protocol, state) == (NAME, "thermometer-model-2", board.node, "modbus-tcp", "online")
     assert seen.endswith(("s", "m"))
     assert age.endswith(("s", "m"))
