@@ -30,6 +30,8 @@ missing_packages() {
   { [ -x /usr/lib/podman/aardvark-dns ] || [ -x /usr/libexec/podman/aardvark-dns ]; } || echo aardvark-dns
   { [ -x /usr/libexec/podman/catatonit ] || [ -x /usr/bin/catatonit ]; } || echo catatonit
   has iptables || [ -x /usr/sbin/iptables ] || echo iptables
+  # The netavark of Debian 13 sets its rules with nft.
+  has nft || [ -x /usr/sbin/nft ] || echo nftables
   # crun refuses the hybrid cgroup layout; runc works there.
   if [ ! -e /sys/fs/cgroup/cgroup.controllers ]; then has runc || [ -x /usr/sbin/runc ] || echo runc; fi
   "$(python)" -c 'import ensurepip, venv' >/dev/null 2>&1 || echo python3-venv

@@ -273,8 +273,7 @@ def _output(stream: Any, deadline: float) -> bytes:
 
 
 def _reason(answer: Any) -> str:
-    body = _decoded(answer.content)
-    return str(body.get("message") or body.get("cause") or f"HTTP {answer.status_code}")
+    return wire.reason(_decoded(answer.content)) or f"HTTP {answer.status_code}"
 
 
 def _decoded(line: bytes) -> dict[str, Any]:

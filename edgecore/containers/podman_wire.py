@@ -64,6 +64,12 @@ def exec_body(command: Sequence[str], *, terminal: bool = False, stdin: bool = F
     return {"Cmd": list(command), "AttachStdin": stdin, "AttachStdout": True, "AttachStderr": True, "Tty": terminal}
 
 
+def reason(body: dict[str, Any]) -> str:
+    """Why a request was refused, empty where that is not said. A pod tells of each of its containers, all else of one cause."""
+    each = body.get("Errs") or []
+    return str(body.get("message") or body.get("cause") or "; ".join(map(str, each)))
+
+
 def frame_length(header: bytes) -> int:
     """The number of bytes that follow the 8 bytes before each piece of output of a command without a terminal."""
     return int.from_bytes(header[4:8], "big")

@@ -33,15 +33,16 @@ _ENGINE = "if [ -e /var/lib/bramble/edged/containers.conf ]; then export CONTAIN
 _KUBECTL = "kubectl --kubeconfig /etc/bramble/edgesite/kubeconfig --request-timeout=30s"
 _APT = "DEBIAN_FRONTEND=noninteractive apt-get -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold"
 
-# An image of a megabyte, as an archive in the folder that EdgeCore loads archives from.
+# An image of a megabyte, as an archive that is laid whole into the folder that EdgeCore loads archives from.
 _MAKE_IMAGE = f"""
 set -e
 mkdir -p /root/box /var/lib/bramble/edged/images
 cp /bin/busybox /root/box/
 printf 'FROM scratch\\nCOPY busybox /bin/busybox\\nCOPY busybox /bin/sh\\n' >/root/box/Containerfile
 podman build -q -t {IMAGE} /root/box
-podman save -q -o /var/lib/bramble/edged/images/box.tar {IMAGE}
+podman save -q -o /root/box/box.tar {IMAGE}
 podman rmi -f {IMAGE}
+mv /root/box/box.tar /var/lib/bramble/edged/images/
 """
 
 # Every start of a container leaves a line: the boot that it was in.

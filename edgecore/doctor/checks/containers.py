@@ -19,6 +19,9 @@ from edgecore.errors import EdgeCoreError, EngineError
 from edgecore.leftovers import end, started_with
 
 OLDEST, TRIED = (4, 3), (5, 9)
+NETAVARK_WITH_NFT = (1, 13)
+"""From here on it asks for nft unless told otherwise; Debian 12 has 1.4, Debian 13 has 1.14."""
+
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 _PATIENCE = 5.0
 
@@ -78,13 +81,25 @@ def judge_storage(info: Mapping[str, Any]) -> Verdict:
     return ok(f"overlay on {backing or 'a disk'} at {place}") if driver else skipped("Podman does not tell")
 
 
-def judge_network(backend: str, *, has_program: bool) -> Verdict:
+def judge_network(backend: str, *, has_program: bool, firewall: str = "") -> Verdict:
+    """``firewall``: the program that the backend sets its rules with and that is missing here."""
     if not backend:
         return skipped("Podman does not tell its network backend")
     if not has_program:
         package = "netavark" if backend == "netavark" else "containernetworking-plugins"
         return wrong(f"the programs of Podman's network backend {backend} are missing: pods get no address", f"apt install {package}")
+    if firewall:
+        package = {"nft": "nftables"}.get(firewall, firewall)
+        return wrong(f"{backend} needs the program {firewall}, which is missing: pods get no network", f"apt install {package}")
     return ok(f"pods get their network from {backend}")
+
+
+def firewall_of(info: Mapping[str, Any]) -> str:
+    """The program that Podman's network backend sets its rules with."""
+    host = info.get("host") or {}
+    found = _VERSION.search(str((host.get("networkBackendInfo") or {}).get("version") or ""))
+    is_new = host.get("networkBackend") == "netavark" and found is not None and (int(found[1]), int(found[2])) >= NETAVARK_WITH_NFT
+    return "nft" if is_new else "iptables"
 
 
 def judge_leftover_containers(found: Mapping[str, Sequence[str]], ours: str) -> Verdict:
@@ -169,7 +184,10 @@ def _look_network(case: Case) -> Verdict:
         "netavark": ("/usr/lib*/podman/netavark", "/usr/libexec/podman/netavark"),
         "cni": ("/usr/lib/cni/bridge", "/opt/cni/bin/bridge"),
     }
-    return judge_network(backend, has_program=any(case.board.find(place) for place in places.get(backend, ())))
+    has_program = any(case.board.find(place) for place in places.get(backend, ()))
+    wanted = firewall_of(case.podman_info())
+    firewall = "" if case.board.program(wanted) else wanted
+    return judge_network(backend, has_program=has_program, firewall=firewall)
 
 
 def _look_leftover_containers(case: Case) -> Verdict:

@@ -12,6 +12,7 @@ from edgecore.containers.podman_wire import (
     container_from_list,
     epoch,
     happening_from_event,
+    reason,
     sandbox_body,
     sandbox_from_list,
 )
@@ -160,3 +161,15 @@ def test_two_edgecores_on_one_machine_know_their_own() -> None:
     assert is_ours({MANAGED: "true"}, mine)
     assert not is_ours({MANAGED: "true", "io.bramble.instance": other}, mine)
     assert not is_ours({}, mine)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"cause": "no such image", "message": "box: no such image", "response": 404}, "box: no such image"),
+        ({"Errs": ["starting container f95f: netavark: unable to execute nft"], "Id": "afd7", "RawInput": "afd7"}, "unable to execute nft"),
+        ({}, ""),
+    ],
+)
+def test_why_the_engine_refused_is_told_also_of_a_pod(body: dict[str, Any], said: str) -> None:
+    assert said in reason(body)

@@ -243,6 +243,7 @@ TABLE: list[tuple[str, Callable[[], Verdict], Outcome, str]] = [
     ("says nothing", lambda: containers.judge_storage({}), SKIPPED, "does not tell"),
     ("no netavark", lambda: containers.judge_network("netavark", has_program=False), WRONG, "missing"),
     ("netavark", lambda: containers.judge_network("netavark", has_program=True), OK, "netavark"),
+    ("no nft", lambda: containers.judge_network("netavark", has_program=True, firewall="nft"), WRONG, "nft, which is missing"),
     (
         "strangers",
         lambda: containers.judge_leftover_containers({"aa": ["web"], "bb": ["x"]}, "bb"),
