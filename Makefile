@@ -33,7 +33,7 @@ check: ## format, rules, types, import rules, unit and module tests: under a min
 	@.venv/bin/ruff check -q .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
-	@$(QUICK_TESTS) tests/unit tests/module tests/architecture
+	@$(QUICK_TESTS) --hypothesis-profile=brief tests/unit tests/module tests/architecture
 
 format: ## put the code into its format
 	@packaging/install.sh test

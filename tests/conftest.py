@@ -11,6 +11,8 @@ from hypothesis import settings
 # An example that takes long on a busy machine is no failure; pytest-timeout ends one that never ends.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+# For `make check`: a look at each claim. `make test` tries all examples.
+settings.register_profile("brief", deadline=None, max_examples=15)
 
 
 @pytest.fixture(autouse=True)
