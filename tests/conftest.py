@@ -6,13 +6,14 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # An example that takes long on a busy machine is no failure; pytest-timeout ends one that never ends.
-settings.register_profile("patient", deadline=None)
+_PATIENCE = [HealthCheck.too_slow, HealthCheck.filter_too_much]
+settings.register_profile("patient", deadline=None, suppress_health_check=_PATIENCE)
 settings.load_profile("patient")
 # For `make check`: a look at each claim. `make test` tries all examples.
-settings.register_profile("brief", deadline=None, max_examples=15)
+settings.register_profile("brief", deadline=None, max_examples=15, suppress_health_check=_PATIENCE)
 
 
 @pytest.fixture(autouse=True)
