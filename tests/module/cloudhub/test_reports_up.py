@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from cloudcore.errors import KubeConflict, KubeForbidden, KubeInvalid, KubeUnreachable, Refused
-from tests.module.cloudhub.harness import Site, report, runs, site, until
+from tests.fakes.edge import Site, report, runs, site, until
 from viaduct import acknowledgements
 from viaduct.message import Message, reply_to
 

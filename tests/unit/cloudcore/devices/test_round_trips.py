@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from cloudcore.devices.conversion import KEPT, converted
 from cloudcore.devices.keepsake import remember, restore
 from cloudstub.kinds.schema import validate
-from tests.unit.cloudcore.devices.described import objects, schemas
+from tests.fakes.crds import schemas
+from tests.unit.cloudcore.devices.described import objects
 
 Object = dict[str, Any]
 OTHER = {"v1alpha1": "v1beta1", "v1beta1": "v1alpha1"}

@@ -170,7 +170,7 @@ def client_context(directory: Path, ca: Path, ca_key: Path) -> ssl.SSLContext:
     path = directory / "client.pem"
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     path.write_bytes(private + certificate.public_bytes(pem))
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_cert_chain(path)
     return context
 
