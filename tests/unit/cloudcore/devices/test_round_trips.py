@@ -29,7 +29,11 @@ _JSON = st.recursive(
     max_leaves=12,
 )
 
-patiently = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+patiently = settings(
+    deadline=None,
+    max_examples=min(25, settings.default.max_examples),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
 
 
 @pytest.mark.parametrize(("kind", "version"), EVERY)
