@@ -13,9 +13,9 @@ from cloudstub.api.service import Call, unknown_resource
 from cloudstub.api.summaries import Summaries
 from cloudstub.errors import Backend, MethodNotAllowed, NotFound
 from cloudstub.store.records import Key, Record
-from cloudstub.verbs import usage
+from supervision import usage
 from cloudstub.verbs.listing import ListOptions, list_objects
-from cloudstub.verbs.usage import Object
+from supervision.usage import Object
 from cloudstub.verbs.world import Target
 
 

@@ -47,6 +47,8 @@ class ControlPlane:
         self.papers.make_client("kube-controller-manager", "system:kube-controller-manager")
         self.papers.make_client("kube-scheduler", "system:kube-scheduler")
         self.papers.make_signing_key("accounts")
+        self.proxy = Papers(self.stage.folder / "front-proxy")
+        self.proxy.make_client("client", "front-proxy-client")
 
     @property
     def server(self) -> str:
@@ -65,8 +67,8 @@ class ControlPlane:
         )
 
     def start_api(self, *more: str) -> Running:
-        """As kubeadm sets it up, but for ``dials``."""
-        papers = self.papers
+        """As kubeadm sets it up, but for ``dials``, and with the way to Services by their Endpoints: there is no kube-proxy."""
+        papers, proxy = self.papers, self.proxy
         flags = {
             "etcd-servers": f"http://127.0.0.1:{self.etcd_port}",
             "etcd-compaction-interval": "0",
@@ -82,6 +84,14 @@ class ControlPlane:
             "kubelet-client-certificate": str(papers.certificate("kubelet-client")),
             "kubelet-client-key": str(papers.key("kubelet-client")),
             "kubelet-preferred-address-types": self.dials,
+            "requestheader-client-ca-file": str(proxy.ca),
+            "requestheader-allowed-names": "front-proxy-client",
+            "requestheader-username-headers": "X-Remote-User",
+            "requestheader-group-headers": "X-Remote-Group",
+            "requestheader-extra-headers-prefix": "X-Remote-Extra-",
+            "proxy-client-cert-file": str(proxy.certificate("client")),
+            "proxy-client-key-file": str(proxy.key("client")),
+            "enable-aggregator-routing": "true",
             "service-cluster-ip-range": SERVICE_RANGE,
             "service-account-issuer": "https://kubernetes.default.svc.cluster.local",
             "service-account-key-file": str(papers.key("accounts")),
