@@ -1,4 +1,4 @@
-"""The APIService that makes us the cluster's metrics.k8s.io: ours is kept right, another's (metrics-server) is left alone (decision 0170)."""
+"""The APIService that makes us the cluster's metrics.k8s.io: ours is kept right, metrics-server's is left alone (decision 0170)."""
 
 from __future__ import annotations
 

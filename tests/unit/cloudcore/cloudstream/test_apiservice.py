@@ -13,7 +13,10 @@ from cloudcore.errors import KubeError, KubeForbidden, KubeNotFound
 
 OURS = api_service(("kubeedge", "cloudcore-metrics"), "ca")
 ELSEWHERE = api_service(("other", "cloudcore-metrics"), "ca")
-THEIRS = {"metadata": {"name": NAME}, "spec": {"service": {"namespace": "kube-system", "name": "metrics-server"}, "insecureSkipTLSVerify": True}}
+THEIRS = {
+    "metadata": {"name": NAME},
+    "spec": {"service": {"namespace": "kube-system", "name": "metrics-server"}, "insecureSkipTLSVerify": True},
+}
 
 
 def applied_over(ours: dict[str, Any]) -> dict[str, Any]:
