@@ -1,7 +1,7 @@
 """The API server as a proxy in front of us: which certificate it shows, and for whom it says that it asks.
 
-It publishes what it uses in the ConfigMap kube-system/extension-apiserver-authentication, as for every aggregated API. A certificate of that
-CA alone may speak for others, so it is trusted on a port of its own and nowhere else.
+It publishes what it uses in the ConfigMap kube-system/extension-apiserver-authentication, as for every aggregated API. A certificate of
+that CA alone may speak for others, so it is trusted on a port of its own and nowhere else.
 """
 
 from __future__ import annotations

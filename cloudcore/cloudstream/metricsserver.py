@@ -137,12 +137,12 @@ class MetricsServer:
             raise StreamError(f"metrics are only read, not {request.method[:20].lower()} or watched", code=METHOD_NOT_ALLOWED)
         return user
 
-    async def _selected(self, request: web.Request, resource: Resource, cached: Informer) -> list[JsonObject]:
+    async def _selected(self, request: web.Request, collection: Resource, cached: Informer) -> list[JsonObject]:
         """Of the objects in the path those that the query selects. What a selector means is left to the API."""
         namespace = request.match_info.get("namespace", "")
         labels, fields = request.query.get("labelSelector", ""), request.query.get("fieldSelector", "")
         if labels or fields:
-            return (await self._kube.list(resource, namespace or None, label_selector=labels, field_selector=fields)).items
+            return (await self._kube.list(collection, namespace or None, label_selector=labels, field_selector=fields)).items
         return [obj for obj in cached.values() if not namespace or obj["metadata"].get("namespace") == namespace]
 
     async def _of_nodes(self, nodes: list[JsonObject]) -> list[JsonObject]:

@@ -35,7 +35,7 @@ stateDir: {folder}/cloudcore
 """
 
 OUTSIDE = "192.0.2.10"
-"""The address in packaging/manifests/metrics.yaml; it leads to this machine while metrics are served. Endpoints may name no loopback one."""
+"""The address in packaging/manifests/metrics.yaml; it leads to this machine while metrics are served: Endpoints name no loopback."""
 
 
 @dataclass
