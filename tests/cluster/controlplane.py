@@ -32,6 +32,8 @@ class ControlPlane:
     programs: Programs
     stage: Stage
     boards: tuple[str, ...]
+    data: Path
+    """Of etcd, which syncs every write: a folder in memory, so that a busy disk holds nobody up."""
     port: int = field(default_factory=free_port)
     etcd_port: int = field(default_factory=free_port)
     dials: str = "InternalDNS,InternalIP,Hostname"
@@ -61,7 +63,7 @@ class ControlPlane:
     def start_etcd(self) -> None:
         client, peer = f"http://127.0.0.1:{self.etcd_port}", f"http://127.0.0.1:{free_port()}"
         self.stage.start(
-            *("etcd", self.programs["etcd"], "--data-dir", self.stage.folder / "etcd", "--name", "one"),
+            *("etcd", self.programs["etcd"], "--data-dir", self.data, "--name", "one"),
             *("--listen-client-urls", client, "--advertise-client-urls", client),
             *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"one={peer}"),
         )

@@ -44,6 +44,7 @@ class ClusterSite(SplitSite):
 
     programs: Path = Path()
     boards: tuple[str, ...] = ()
+    data: Path = Path()
     plane: ControlPlane = field(init=False)
     admission: int = field(default_factory=free_port)
     kubelet: int = field(default_factory=free_port)
@@ -53,7 +54,7 @@ class ClusterSite(SplitSite):
     metrics_service: str = ""
 
     def __post_init__(self) -> None:
-        self.plane = ControlPlane(Programs(self.programs), self.stage, self.boards, port=self.api)
+        self.plane = ControlPlane(Programs(self.programs), self.stage, self.boards, self.data, port=self.api)
 
     @property
     def kubeconfig(self) -> Path:

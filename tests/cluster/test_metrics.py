@@ -13,7 +13,7 @@ from demo.stage import Failed
 from tests.cluster.site import ClusterSite
 from tests.system.streams.conftest import SERVER, TALKER, pod
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1200)]
 
 APISERVICE = "v1beta1.metrics.k8s.io"
 METRICS_SERVER = {
@@ -48,7 +48,7 @@ def busy(site: ClusterSite, board: Board) -> Iterator[str]:
         "the pod ready", lambda: {one["type"]: one["status"] for one in site.get("pod", "busy")["status"]["conditions"]}["Ready"] == "True"
     )
     yield "busy"
-    site.kubectl("delete", "pod", "busy", "--timeout=60s")
+    site.wait("the pod gone", lambda: site.kubectl("delete", "pod", "busy", "--ignore-not-found", "--timeout=15s") is not None)
 
 
 def there(site: ClusterSite) -> str:
