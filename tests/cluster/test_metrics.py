@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +17,7 @@ from tests.system.streams.conftest import SERVER, TALKER, pod
 pytestmark = [pytest.mark.system, pytest.mark.timeout(1200)]
 
 APISERVICE = "v1beta1.metrics.k8s.io"
-METRICS_SERVER = {
+METRICS_SERVER: dict[str, Any] = {
     "apiVersion": "apiregistration.k8s.io/v1",
     "kind": "APIService",
     "metadata": {"name": APISERVICE, "labels": {"k8s-app": "metrics-server"}},
@@ -25,7 +26,6 @@ METRICS_SERVER = {
         "version": "v1beta1",
         "groupPriorityMinimum": 100,
         "versionPriority": 100,
-        "insecureSkipTLSVerify": True,
         "service": {"name": "metrics-server", "namespace": "kube-system"},
     },
 }
@@ -124,8 +124,14 @@ def test_who_may_not_read_metrics_reads_none(site: ClusterSite, busy: str) -> No
         site.kubectl("delete", "rolebinding", "viewer")
 
 
+def applied(site: ClusterSite, **trust: Any) -> None:
+    site.kubectl("apply", "-f", "-", stdin=json.dumps(METRICS_SERVER | {"spec": METRICS_SERVER["spec"] | trust}))
+
+
 def test_metrics_server_that_is_installed_later_is_left_alone(site: ClusterSite) -> None:
-    site.kubectl("apply", "-f", "-", stdin=json.dumps(METRICS_SERVER))
+    with pytest.raises(Failed, match="may not be true if caBundle is present"):
+        applied(site, insecureSkipTLSVerify=True)  # as its own manifest has it
+    applied(site, caBundle=base64.b64encode(site.plane.papers.ca.read_bytes()).decode())
     try:
         site.restart_cloud()
         assert "is not of CloudCore" in site.log()

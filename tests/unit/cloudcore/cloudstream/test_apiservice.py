@@ -15,7 +15,7 @@ OURS = api_service(("kubeedge", "cloudcore-metrics"), "ca")
 ELSEWHERE = api_service(("other", "cloudcore-metrics"), "ca")
 THEIRS = {
     "metadata": {"name": NAME},
-    "spec": {"service": {"namespace": "kube-system", "name": "metrics-server"}, "insecureSkipTLSVerify": True},
+    "spec": {"service": {"namespace": "kube-system", "name": "metrics-server"}, "caBundle": "dGhlaXJz"},
 }
 
 
