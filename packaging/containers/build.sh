@@ -15,6 +15,8 @@ EPOCH_OF_NO_COMMIT=0
 # What only serves installing, or a person at a prompt; nothing of it is asked for at run time.
 LEFT_OUT='debconf|dpkg|tar|mawk|gawk|original-awk|openssl|libacl1|libselinux1|libpcre2-8-0|libmd0|adduser|passwd|systemd|systemd-standalone-sysusers'
 USER_ID=65532
+# Of Debian's part. A fixed one, or every commit would make another layer of the same files; the earliest that archives of every kind can hold.
+DEBIANS_TIME=315532800
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
@@ -168,23 +170,32 @@ fetch_wheels() {
 compile() {
   local tools=$work/tools loader
   loader=$(echo "$tools"/usr/lib/*/ld-linux*.so.?)
-  PYTHONHOME=$tools/usr "$loader" --library-path "$(dirname "$loader")" "$tools/usr/bin/python$PYTHON" -I -m compileall -q \
+  # With another seed the same source gives other bytes.
+  env -i PATH="$PATH" PYTHONHASHSEED=0 "$loader" --library-path "$(dirname "$loader")" "$tools/usr/bin/python$PYTHON" -sP -m compileall -q \
     --invalidation-mode unchecked-hash -s "$1" -p / "$1/usr/lib" >"$work/compile.log" 2>&1 || { tail -n 5 "$work/compile.log" >&2; fail "not everything compiles"; }
 }
 
-# Names in order, no times, no owners but those that the image has.
+# pack TREE FILE TIME: names in order, no owners but those that the image has.
 pack() {
-  local tree=$1 file=$2 plain=(--sort=name --mtime="@$SOURCE_DATE_EPOCH" --numeric-owner --format=gnu)
+  local tree=$1 file=$2 plain=(--sort=name --mtime="@$3" --numeric-owner --format=gnu)
   tar -c -C "$tree" "${plain[@]}" --owner=0 --group=0 --exclude=./var/lib/bramble -f "$file" .
   [ ! -d "$tree/var/lib/bramble" ] || tar -r -C "$tree" "${plain[@]}" --owner=$USER_ID --group=$USER_ID --mode=0700 -f "$file" ./var/lib/bramble
 }
 
 own_podman() { podman --root "$work/storage" --runroot "$work/run" --storage-driver "${STORAGE_DRIVER:-overlay}" --events-backend file "$@"; }
 
+# layer ARCH NAME TIME ARGUMENT...
+layer() {
+  local arch=$1 name=$2 time=$3
+  shift 3
+  own_podman build --quiet --format oci --platform "$(platform_of "$arch")" --timestamp "$time" --tag "$name" "$@" >"$work/podman.log" 2>&1 \
+    || { tail -n 20 "$work/podman.log" >&2; fail "podman could not build $name"; }
+}
+
 # build IMAGE ARCH
 build() {
   local image=$1 arch=$2 tree=$work/$1-$2 name=localhost/bramble-$1:$version file=bramble-$1_${version}_$2.oci.tar
-  mkdir -p "$tree/debian" "$tree/bramble" "$tree/context"
+  mkdir -p "$tree/debian" "$tree/bramble" "$tree/below" "$tree/context"
   # shellcheck disable=SC2046
   lay_debian "$arch" "$tree/debian" $(dependencies "$image") $(beside "$image" "$arch")
   thin_out "$tree/debian"
@@ -192,12 +203,13 @@ build() {
   lay_bramble "$image" "$arch" "$tree/bramble"
   compile "$tree/debian"
   compile "$tree/bramble"
-  pack "$tree/debian" "$tree/context/debian.tar"
-  pack "$tree/bramble" "$tree/context/bramble.tar"
-  own_podman build --quiet --format oci --platform "$(platform_of "$arch")" --timestamp "$SOURCE_DATE_EPOCH" --tag "$name-$arch" \
+  pack "$tree/debian" "$tree/below/debian.tar" $DEBIANS_TIME
+  pack "$tree/bramble" "$tree/context/bramble.tar" "$SOURCE_DATE_EPOCH"
+  layer "$arch" "$name-$arch-below" $DEBIANS_TIME --file "$here/debian.Containerfile" "$tree/below"
+  layer "$arch" "$name-$arch" "$SOURCE_DATE_EPOCH" --pull=never --build-arg DEBIAN="$name-$arch-below" \
     --label org.opencontainers.image.version="$version" --label org.opencontainers.image.revision="$revision" \
     --label org.opencontainers.image.created="$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)" \
-    --file "$here/$image.Containerfile" "$tree/context" >"$work/podman.log" 2>&1 || { tail -n 20 "$work/podman.log" >&2; fail "podman could not build $image for $arch"; }
+    --file "$here/$image.Containerfile" "$tree/context"
   # The archive bears the name under which the image shall be known.
   own_podman tag "$name-$arch" "$name"
   rm -f "$top/dist/$file"

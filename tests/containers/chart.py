@@ -22,7 +22,9 @@ def helm(*words: str | Path, values: dict[str, Any] | None = None) -> str:
         Failed: helm refused; with what it said.
     """
     command = [os.environ["HELM"], *map(str, words), *(["--values", "-"] if values is not None else [])]
-    done = subprocess.run(command, input=yaml.safe_dump(values) if values is not None else None, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, input=yaml.safe_dump(values) if values is not None else None, capture_output=True, text=True, timeout=120, check=False
+    )
     if done.returncode:
         raise Failed(done.stderr)
     return done.stdout

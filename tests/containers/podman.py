@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from demo.parts import quietly
 from demo.stage import Failed, run
 from edgecore.containers.engine_choice import configure
 from edgecore.containers.engine_facts import machine_facts
@@ -40,7 +41,16 @@ class Podman:
 
     def ended(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
         """Of a container that runs to its end, whatever its exit code."""
-        command = ["env", f"CONTAINERS_CONF={self._conf}", "podman", *map(str, self._own), "run", "--rm", "--network=none", *map(str, words)]
+        command = [
+            "env",
+            f"CONTAINERS_CONF={self._conf}",
+            "podman",
+            *map(str, self._own),
+            "run",
+            "--rm",
+            "--network=none",
+            *map(str, words),
+        ]
         return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
     def image(self, name: str, arch: str) -> str:
@@ -68,11 +78,12 @@ class Podman:
         return done.stdout + done.stderr
 
     def close(self) -> None:
-        for words in (("rm", "--all", "--force", "--time", "2"), ("volume", "rm", "--all", "--force"), ("network", "rm", "--force", "bramble-test")):
-            try:
-                self.run(*words)
-            except Failed as exc:
-                print(exc)
+        for words in (
+            ("rm", "--all", "--force", "--time", "2"),
+            ("volume", "rm", "--all", "--force"),
+            ("network", "rm", "--force", "bramble-test"),
+        ):
+            quietly(lambda words=words: self.run(*words))
         self.run("rmi", "--all", "--force")
         subprocess.run(["umount", str(self.folder / "root" / "overlay")], check=False, capture_output=True)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -15,7 +15,13 @@ from demo.stage import BIN, Failed, Stage, free_port, run, wait_for
 from tests.containers.chart import CHART, TOP, documents, helm, render
 
 MANIFESTS = TOP / "packaging" / "manifests"
-HELMS_OWN = ("app.kubernetes.io/instance", "app.kubernetes.io/version", "app.kubernetes.io/part-of", "app.kubernetes.io/managed-by", "helm.sh/chart")
+HELMS_OWN = (
+    "app.kubernetes.io/instance",
+    "app.kubernetes.io/version",
+    "app.kubernetes.io/part-of",
+    "app.kubernetes.io/managed-by",
+    "helm.sh/chart",
+)
 
 
 def test_helm_finds_nothing_to_say_against_the_chart() -> None:
@@ -103,7 +109,9 @@ def test_settings_of_ones_own_lie_over_those_of_the_chart_and_make_another_pod(t
 def kubeconfig(stage: Stage) -> Iterator[Path]:
     """An empty Kubernetes API: cloudstub."""
     path = stage.folder / "kubeconfig"
-    stage.start("cloudstub", BIN / "cloudstub", "--data-dir", stage.folder / "api", "--listen", f"127.0.0.1:{free_port()}", "--kubeconfig", path)
+    stage.start(
+        "cloudstub", BIN / "cloudstub", "--data-dir", stage.folder / "api", "--listen", f"127.0.0.1:{free_port()}", "--kubeconfig", path
+    )
     wait_for("the API", path.exists, within=60)
     yield path
 

@@ -36,7 +36,9 @@ class ContainedSite(Site):
         published = [word for outer, inner in ports.items() for word in ("--publish", f"127.0.0.1:{outer}:{inner}")]
         image = self.podman.image("edgesite", ARCH)
         state = f"{VOLUME}:/var/lib/bramble"
-        self.podman.run("run", "--detach", "--name", CONTAINER, "--network", "bramble-test", *HARDENED, "--volume", state, *published, image)
+        self.podman.run(
+            "run", "--detach", "--name", CONTAINER, "--network", "bramble-test", *HARDENED, "--volume", state, *published, image
+        )
         wait_for("the kubeconfig", self._fetch_kubeconfig, within=120)
 
     def stop(self) -> None:
@@ -47,7 +49,9 @@ class ContainedSite(Site):
         assert code == 0, log
 
     def token(self) -> str:
-        said = self.podman.run("exec", CONTAINER, "cloudcore", "token", "create", "--one-time", "--kubeconfig", "/var/lib/bramble/edgesite/kubeconfig")
+        said = self.podman.run(
+            "exec", CONTAINER, "cloudcore", "token", "create", "--one-time", "--kubeconfig", "/var/lib/bramble/edgesite/kubeconfig"
+        )
         return said.split()[-1]
 
     def _fetch_kubeconfig(self) -> bool:
@@ -122,13 +126,18 @@ def test_cloudcore_runs_as_the_chart_makes_its_pod(podman: Podman, stage: Stage,
             stdin=_below(config_file, stage.folder) or token,
         )
         webhook = run("kubectl", "--kubeconfig", kubeconfig, "get", "validatingwebhookconfigurations", "-o", "yaml")
-        assert {"name": "cloudcore", "namespace": "kubeedge"}.items() <= yaml.safe_load(webhook)["items"][0]["webhooks"][0]["clientConfig"]["service"].items()
+        assert {"name": "cloudcore", "namespace": "kubeedge"}.items() <= yaml.safe_load(webhook)["items"][0]["webhooks"][0]["clientConfig"][
+            "service"
+        ].items()
 
 
 def _below(config: Path, folder: Path) -> str:
     """Let the join write everything below ``folder``."""
     keys = {"tlsCaFile": folder / "ca.crt", "tlsCertFile": folder / "edge.crt", "tlsPrivateKeyFile": folder / "edge.key"}
-    settings = {"database": {"dataSource": str(folder / "edgecore.db")}, "modules": {"edgeHub": {key: str(path) for key, path in keys.items()}}}
+    settings = {
+        "database": {"dataSource": str(folder / "edgecore.db")},
+        "modules": {"edgeHub": {key: str(path) for key, path in keys.items()}},
+    }
     config.write_text(yaml.safe_dump({"apiVersion": "edgecore.config.kubeedge.io/v1alpha1", "kind": "EdgeCore", **settings}))
     return ""
 
@@ -149,8 +158,8 @@ def _running(podman: Podman, *words: str | Path) -> Iterator[str]:
     container = podman.run("run", "--detach", "--network", "bramble-test", *words).strip()
     try:
         yield container
-    except BaseException:
-        print(podman.log(container))
+    except Exception as exc:
+        exc.add_note(podman.log(container))
         raise
     finally:
         podman.run("rm", "--force", "--time", "10", container)
@@ -163,9 +172,13 @@ def test_a_mapper_reads_made_up_devices_and_ends_when_told(podman: Podman, stage
     settings.write_text(f"listener {broker} {GATEWAY}\nallow_anonymous true\n")
     stage.start("mosquitto", shutil.which("mosquitto") or "/usr/sbin/mosquitto", "-c", settings)
     wait_for("the broker", lambda: answers(broker, GATEWAY), within=30)
-    with subprocess.Popen(["mosquitto_sub", "-h", GATEWAY, "-p", str(broker), "-t", "$hw/#", "-C", "1", "-W", "60"], stdout=subprocess.PIPE, text=True) as heard:
+    with subprocess.Popen(
+        ["mosquitto_sub", "-h", GATEWAY, "-p", str(broker), "-t", "$hw/#", "-C", "1", "-W", "60"], stdout=subprocess.PIPE, text=True
+    ) as heard:
         image = podman.image("mappers", ARCH)
-        with _running(podman, *HARDENED, "--tmpfs=/tmp", image, protocol, "--simulate", "--broker", f"tcp://{GATEWAY}:{broker}") as container:
+        with _running(
+            podman, *HARDENED, "--tmpfs=/tmp", image, protocol, "--simulate", "--broker", f"tcp://{GATEWAY}:{broker}"
+        ) as container:
             said = heard.communicate(timeout=90)[0]
             begun = time.monotonic()
             podman.run("stop", "--time", "20", container)

@@ -40,7 +40,9 @@ def test_cloudcore_reads_the_settings_of_the_manifest_and_listens_where_the_serv
     }
     led = {port["targetPort"] for name in ("cloudcore", "cloudcore-boards") for port in manifest("Service", name)["spec"]["ports"]}
     assert led == set(ports)
-    assert {"port": 443, "name": "webhooks", "targetPort": "webhooks"} in manifest("Service", modules.admission.service.partition("/")[2])["spec"]["ports"]
+    assert {"port": 443, "name": "webhooks", "targetPort": "webhooks"} in manifest("Service", modules.admission.service.partition("/")[2])[
+        "spec"
+    ]["ports"]
     assert config.state_dir in [mount["mountPath"] for mount in container["volumeMounts"]]
     assert config.state_dir == CloudCoreConfig().state_dir
 
