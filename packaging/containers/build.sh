@@ -50,6 +50,8 @@ packages_of() {
 
 beside() {
   echo base-files ca-certificates netbase
+  # For aiomqtt.
+  [ "$1" = mappers ] || echo python3-paho-mqtt
   # Debian has RPi.GPIO for boards alone.
   [ "$1" != mappers ] || [ "$2" = amd64 ] || echo python3-rpi.gpio
 }

@@ -27,7 +27,7 @@ for folder in folders:
     for place, _, files in os.walk(folder):
         for name in files:
             path = os.path.join(place, name)
-            if name.endswith(".py"):
+            if name.endswith(".py") and not os.path.islink(path):
                 cached = importlib.util.cache_from_source(path)
                 if not os.path.exists(cached) or open(cached, "rb").read(8)[4] != 1:
                     without.append(path)
