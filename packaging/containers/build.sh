@@ -97,7 +97,7 @@ APT::Architectures { "$arch"; };
 APT::Sandbox::User "root";
 APT::Install-Recommends "false";
 END
-  APT_CONFIG=$folder/apt.conf apt-get update -qq || fail "no lists of $SUITE for $arch"
+  APT_CONFIG=$folder/apt.conf apt-get update -qq -o Acquire::Retries=3 || fail "no lists of $SUITE for $arch"
 }
 
 # lay_debian ARCH TREE PACKAGE...: the packages and what they depend on, unpacked; none of their scripts runs.
