@@ -37,7 +37,7 @@ lay_tree() {
     cp "$work/now/bramble-${package}_"*.deb "$work/$1/packages/"
     cp "$work/next/bramble-${package}_"*.deb "$work/$1/packages/next/"
   done
-  cp "$here/before_boot.sh" "$here/booted.sh" "$here/claims.sh" "$work/$1/packages/"
+  cp "$here/before_boot.sh" "$here/booted.sh" "$here/claims.sh" "$here/sinks.py" "$work/$1/packages/"
 }
 
 # With the network, without systemd: what a package brings, and what its purge leaves.
