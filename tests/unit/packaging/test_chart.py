@@ -94,6 +94,7 @@ def test_the_settings_in_the_image_of_a_site_are_read_and_keep_everything_on_its
 @pytest.mark.parametrize("image", ["cloudcore", "edgesite", "mappers"])
 def test_an_image_has_a_numeric_user_and_no_shell_in_its_way(image: str) -> None:
     lines = (PACKAGING / "containers" / f"{image}.Containerfile").read_text().splitlines()
-    assert "FROM scratch" in lines
+    assert "FROM ${DEBIAN}" in lines
+    assert "FROM scratch" in (PACKAGING / "containers" / "debian.Containerfile").read_text().splitlines()
     assert "USER 65532:65532" in lines
     assert any(line.startswith('ENTRYPOINT ["/usr/bin/') for line in lines)
