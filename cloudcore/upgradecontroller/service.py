@@ -173,11 +173,11 @@ class UpgradeController:
 
 
 def _fact_of(node: JsonObject) -> bool | None:
-    """Whether a board of ours is Ready; None for a node of a kubelet."""
+    """Whether a board of ours is in touch, well or not: an update may be what it needs. None for a node of a kubelet."""
     if _EDGE_LABEL not in _labels_of(node):
         return None
     conditions = (node.get("status") or {}).get("conditions") or []
-    return any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
+    return any(one.get("type") == "Ready" and one.get("status") in ("True", "False") for one in conditions)
 
 
 def _labels_of(node: JsonObject) -> dict[str, str]:
