@@ -5,7 +5,7 @@ QUICK_TESTS := $(PY) -m pytest -n $(shell expr $$(nproc) \* 3) --dist worksteal 
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-down check format test deb test-deb test-cluster test-vm test-hardware fuzz faults bench clean
+.PHONY: help install demo demo-down check format test deb test-deb test-update test-cluster test-vm test-hardware fuzz faults bench clean
 
 help: ## this list
 	@echo 'Bramble. On a fresh Debian or Raspberry Pi OS machine, as root or with sudo:'
@@ -48,6 +48,9 @@ deb: ## build the Debian packages into dist/
 
 test-deb: ## install them in fresh Debian 12 and 13 trees, boot, join, upgrade, purge (root, network, five minutes; not part of make test)
 	@tests/packages/run.sh $(SUITES)
+
+test-update: ## updates with real dpkg and systemd in a Debian tree: from the cloud, by hand, broken versions, killed, CUTS=6 power cuts (root, network, 20 minutes)
+	@CUTS='$(CUTS)' tests/packages/update.sh $(SUITES)
 
 test-cluster: ## CloudCore and a board at a real Kubernetes API server, built from Debian's source (root, network, half an hour; not part of make test)
 	@packaging/install.sh test
