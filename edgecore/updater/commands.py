@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
     way = found.add_mutually_exclusive_group()
     way.add_argument("--to", default="", metavar="VERSION", help="from apt's archives; without it the newest there")
     way.add_argument("--deb", default="", metavar="FOLDER", help="from the packages in this folder")
-    way.add_argument("--rollback", action="store_true", help="the version before the present one, as it was kept")
+    way.add_argument("--rollback", action="store_true", help="the version before the one that runs, as it was kept")
     found.add_argument("--check", action="store_true", help="say what would be done, and do nothing")
     found.add_argument(
         "--timeout", type=int, default=DEFAULT_TIMEOUT, metavar="SECONDS", help=f"until all must be well ({DEFAULT_TIMEOUT})"
@@ -117,11 +117,19 @@ def _order(folder: UpdateFolder, args: argparse.Namespace) -> Order:
             raise UpdateError(f"{args.deb} is no folder")
         return Order(source=Source.FOLDER, folder=str(source), **common)
     if args.rollback:
-        if not folder.previous.is_dir():
-            raise UpdateError("no version before the present one is kept here")
-        versions = {deb.version for deb in Debian(folder).debs(folder.previous)}
-        return Order(source=Source.PREVIOUS, version=next(iter(versions)), folder=str(folder.previous), **common)
+        return _back(folder, common)
     return Order(source=Source.APT, version=args.to or _candidate(), **common)
+
+
+def _back(folder: UpdateFolder, common: dict[str, Any]) -> Order:
+    """To what is kept of another version than the one that runs: ``present`` is of another one where somebody went past the updater."""
+    packages = Debian(folder)
+    runs = set(packages.installed().values())
+    for place in (folder.present, folder.previous):
+        versions = {deb.version for deb in packages.debs(place)} if place.is_dir() else set()
+        if len(versions) == 1 and versions != runs:
+            return Order(source=Source.FOLDER, version=versions.pop(), folder=str(place), **common)
+    raise UpdateError("no other version than the one that runs is kept here")
 
 
 def _candidate() -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgecore.updates.order import Before, Journal, Order, Source, Step
+from edgecore.updates.order import Before, Journal, Order, Step
 from viaduct.upgrades.state import State
 
 MOST_TRIES = 3
@@ -32,18 +32,16 @@ _UNCHANGED = (Step.FETCH, Step.KEEP, Step.CHECK)
 
 def begun(order: Order, was: str) -> Journal:
     """``was``: the version that is installed."""
-    return Journal(order.id, was=order.was or was, version=order.version)
+    return Journal(order.id, was=was, version=order.version)
 
 
-def done(journal: Journal, order: Order) -> Journal:
+def done(journal: Journal) -> Journal:
     """``journal.step`` was done."""
     match journal.step:
         case Step.PROMOTE:
             return _ended(journal, State.SUCCESSFUL)
         case Step.SETTLE:
             return _ended(journal, State.ROLLED_BACK)
-        case Step.FETCH if order.source is Source.BY_HAND:
-            return replace(journal, step=Step.WATCH, tries=1)
         case step:
             return replace(journal, step=_NEXT[step], tries=1)
 

@@ -21,7 +21,6 @@ logger = logging.getLogger(__name__)
 
 LOOK_AGAIN = 3.0
 TRY_AGAIN = 10.0
-BY_HAND_LIMIT = 900.0
 
 
 class Packages(Protocol):
@@ -91,7 +90,7 @@ class Worker:
     def _step(self, order: Order, journal: Journal) -> Journal:
         logger.info("update %s from %s to %s: %s", order.id, journal.was, journal.version or "what the packages are", journal.step)
         try:
-            return machine.done(self._perform(order, journal), order)
+            return machine.done(self._perform(order, journal))
         except (UpdateError, OSError) as exc:
             logger.error("update %s: %s: %s", order.id, journal.step, exc)
             after = machine.failed(journal, str(exc))
@@ -102,7 +101,7 @@ class Worker:
     def _perform(self, order: Order, journal: Journal) -> Journal:
         match journal.step:
             case Step.FETCH:
-                return self._await_hand(order, journal) if order.source is Source.BY_HAND else self._fetch(order, journal)
+                return self._fetch(order, journal)
             case Step.KEEP:
                 self._keep()
             case Step.CHECK:
@@ -113,7 +112,7 @@ class Worker:
             case Step.WATCH:
                 self._watch(order, journal.before)
             case Step.PROMOTE:
-                self._promote(order)
+                self._folder.promote()
             case Step.BACK:
                 self._back(journal)
                 self._start(order, journal)
@@ -136,8 +135,6 @@ class Worker:
                 self._packages.fetch_by_address(order.packages, fetched)
             case Source.FOLDER:
                 self._packages.fetch_from_folder(Path(order.folder), fetched)
-            case _:
-                self._packages.fetch_from_folder(self._folder.previous, fetched)
         debs = needed(self._packages.debs(fetched), installed)
         version = _one_version(debs, order.version, installed)
         self._folder.fill(self._folder.new, [deb.file for deb in debs])
@@ -169,16 +166,6 @@ class Worker:
         self._packages.others(self._folder.new)
         return machine.with_before(journal, board.look().as_before())
 
-    def _await_hand(self, order: Order, journal: Journal) -> Journal:
-        """Somebody's apt is at work; its end shows in dpkg's status."""
-        end = self._clock.now() + BY_HAND_LIMIT
-        while self._clock.now() < end:
-            versions = set(self._packages.installed().values())
-            if len(versions) == 1 and order.was not in versions and self._packages.is_whole():
-                return replace(journal, version=versions.pop())
-            self._clock.sleep(LOOK_AGAIN)
-        raise UpdateError(f"the packages were not exchanged within {BY_HAND_LIMIT:g} s")
-
     def _watch(self, order: Order, before: Before) -> None:
         board, watch = self._board(order.socket), Watch(before)
         end = self._clock.now() + order.timeout
@@ -202,11 +189,6 @@ class Worker:
             raise UpdateError(f"the packages of {journal.was} are not kept here")
         self._packages.mend()
         self._packages.install_plainly(self._folder.present)
-
-    def _promote(self, order: Order) -> None:
-        self._folder.promote()
-        if order.source is Source.BY_HAND:
-            self._keep()
 
     def _version(self) -> str:
         """Of what is installed; where a cut or a person left several, the one of the agent."""

@@ -21,17 +21,12 @@ class Source(StrEnum):
     DEB = "deb"
     """Addresses with digests."""
     FOLDER = "folder"
-    PREVIOUS = "previous"
-    """The version before the present one, as it was kept."""
-    BY_HAND = "byHand"
-    """Somebody exchanges the packages already: watch, and go back where it does not work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """``id`` tells orders apart. ``version`` is empty where the folder says it. ``packages``: (url, sha256). ``timeout``: seconds.
-    ``job``: name and uid of the NodeUpgradeJob, both empty where a person asks. ``socket``: where EdgeCore answers. ``was``: with
-    BY_HAND, the version that is being exchanged."""
+    ``job``: name and uid of the NodeUpgradeJob, both empty where a person asks. ``socket``: where EdgeCore answers."""
 
     id: str
     source: Source
@@ -42,7 +37,6 @@ class Order:
     checks: tuple[str, ...] = ()
     socket: str = ""
     job: tuple[str, str] = ("", "")
-    was: str = ""
 
 
 class Step(StrEnum):

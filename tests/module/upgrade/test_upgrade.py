@@ -71,6 +71,9 @@ class Board:
         content: dict[str, Any] = decode(rows[0].text).content if rows else {}
         return content
 
+    def tasks(self) -> list[Any]:
+        return list(self.keeper.module("upgrade")._tasks.values())  # type: ignore[union-attr]
+
     def waits_for(self, **status: str) -> None:
         wait_until(lambda: self.owed().get("status") == status, 10)
 
@@ -126,6 +129,7 @@ def test_a_task_waits_for_an_update_by_hand_and_goes_where_the_cloud_takes_it_ba
     board.cloud_says("insert")
     board.cloud_says("delete")
     board.cloud_says("insert", uid="u2")
+    wait_until(lambda: [task.uid for task in board.tasks()] == ["u2"], 10)
     assert board.owed() == {}
     board.updates.finish()
     board.waits_for(state="Checking")

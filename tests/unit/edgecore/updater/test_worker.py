@@ -28,7 +28,7 @@ def test_a_good_version_stays_and_is_what_one_goes_back_to_later(world: World) -
     assert (world.installed_now, world.kept()) == (dict.fromkeys(NAMES, NEW), {NEW})
     assert {deb.version for deb in world.debs(world.folder.previous)} == {OLD}
     assert (world.folder.order(), world.folder.journal()) == (None, None)
-    back = world.run_through_cuts(Order("o2", Source.PREVIOUS, OLD), [])
+    back = world.run_through_cuts(Order("o2", Source.FOLDER, OLD, folder=str(world.folder.previous)), [])
     assert (back.state, world.installed_now) == (State.SUCCESSFUL, dict.fromkeys(NAMES, OLD))
 
 
