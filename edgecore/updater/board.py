@@ -43,6 +43,9 @@ class Board:
         _systemctl("reset-failed", UNIT)
         _systemctl("start", "--no-block", UNIT)
 
+    def stop(self) -> None:
+        _systemctl("stop", UNIT)
+
     def check(self, items: tuple[str, ...]) -> None:
         """Raises UpdateError: it is short of memory, or busy."""
         if "mem" in items:

@@ -110,7 +110,7 @@ def program_at_rest(folder: UpdateFolder) -> None:
 
 
 def _order(folder: UpdateFolder, args: argparse.Namespace) -> Order:
-    common: dict[str, Any] = {"id": f"by hand {time.time_ns()}", "timeout": args.timeout, "socket": _socket(args.config)}
+    common: dict[str, Any] = {"id": f"by hand {time.time_ns()}", "timeout": args.timeout} | _places(args.config)
     if args.deb:
         source = Path(args.deb).resolve()
         if not source.is_dir():
@@ -214,7 +214,8 @@ def _keep(folder: UpdateFolder, source: Path) -> int:
     return EXIT_OK
 
 
-def _socket(config: str) -> str:
-    if not config and not Path(DEFAULT_FILE).exists():
-        return EdgeCoreConfig().modules.local_api.socket
-    return read_config(config or DEFAULT_FILE)[0].modules.local_api.socket
+def _places(config: str) -> dict[str, str]:
+    """Where EdgeCore answers, and its database."""
+    named = config or (DEFAULT_FILE if Path(DEFAULT_FILE).exists() else "")
+    found = read_config(named)[0] if named else EdgeCoreConfig()
+    return {"socket": found.modules.local_api.socket, "database": found.database.data_source}

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from edgecore.updater.board import Board
+from edgecore.updater.database import DatabaseCopy
 from edgecore.updater.debian import Debian
 from edgecore.updater.worker import Worker
 from edgecore.updates.files import DEFAULT, UpdateFolder
@@ -19,7 +20,7 @@ def main() -> int:
     os.umask(0o022)
     folder = UpdateFolder(Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT)
     try:
-        Worker(folder, Debian(folder), Board).run()
+        Worker(folder, Debian(folder), Board, DatabaseCopy(folder.database)).run()
     except Exception:
         logging.exception("the updater failed; it begins again")
         return 1

@@ -45,7 +45,16 @@ class BoardDoor(Protocol):
 
     def look(self) -> Seen: ...
     def start(self) -> None: ...
+    def stop(self) -> None: ...
     def check(self, items: tuple[str, ...]) -> None: ...
+
+
+class DatabaseDoor(Protocol):
+    """``database.DatabaseCopy``."""
+
+    def keep(self, live: Path) -> None: ...
+    def is_wanted(self, live: Path) -> bool: ...
+    def put_back(self, live: Path) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +67,19 @@ class Clock:
 
 
 class Worker:
-    def __init__(self, folder: UpdateFolder, packages: Packages, board: Callable[[str], BoardDoor], clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        folder: UpdateFolder,
+        packages: Packages,
+        board: Callable[[str], BoardDoor],
+        database: DatabaseDoor,
+        clock: Clock | None = None,
+    ) -> None:
         """``board``: made with the socket that the order names."""
         self._folder = folder
         self._packages = packages
         self._board = board
+        self._database = database
         self._clock = clock or Clock()
 
     def run(self) -> Result | None:
@@ -114,7 +131,7 @@ class Worker:
             case Step.PROMOTE:
                 self._folder.promote()
             case Step.BACK:
-                self._back(journal)
+                self._back(order, journal)
                 self._start(order, journal)
             case Step.SETTLE:
                 # The link may be what failed in the first place, and then says nothing against the version that was good.
@@ -164,6 +181,8 @@ class Worker:
         board = self._board(order.socket)
         board.check(order.checks)
         self._packages.others(self._folder.new)
+        if order.database:
+            self._database.keep(Path(order.database))
         return machine.with_before(journal, board.look().as_before())
 
     def _watch(self, order: Order, before: Before) -> None:
@@ -183,12 +202,16 @@ class Worker:
         if journal.before.active and not board.look().active:
             board.start()
 
-    def _back(self, journal: Journal) -> None:
+    def _back(self, order: Order, journal: Journal) -> None:
         kept = {deb.version for deb in self._packages.debs(self._folder.present)} if self._folder.present.exists() else set()
         if kept != {journal.was}:
             raise UpdateError(f"the packages of {journal.was} are not kept here")
         self._packages.mend()
         self._packages.install_plainly(self._folder.present)
+        if order.database and self._database.is_wanted(Path(order.database)):
+            logger.warning("update %s: the database has the form of %s; the copy from before takes its place", order.id, journal.version)
+            self._board(order.socket).stop()
+            self._database.put_back(Path(order.database))
 
     def _version(self) -> str:
         """Of what is installed; where a cut or a person left several, the one of the agent."""

@@ -22,12 +22,13 @@ MOST_RESULTS = 20
 
 class UpdateFolder:
     """``present``: packages of the last good version, which runs or is gone back to. ``previous``: those before it. ``new``: those that
-    are to come."""
+    are to come. ``database``: EdgeCore's, as it was before the exchange."""
 
     def __init__(self, path: Path = DEFAULT) -> None:
         self.path = path
         self.present, self.previous, self.new = path / "present", path / "previous", path / "new"
         self.program = path / "updater.pyz"
+        self.database = path / "edgecore.db"
         self._order, self._journal, self._results = path / "order.json", path / "journal.json", path / "results.json"
 
     def make(self) -> None:
@@ -72,7 +73,7 @@ class UpdateFolder:
 
     def finish(self) -> None:
         """The order is done. Before the journal, so that a journal without its order never begins anything."""
-        for file in (self._order, self._journal):
+        for file in (self._order, self._journal, self.database):
             with contextlib.suppress(FileNotFoundError):
                 file.unlink()
             sync_folder(self.path)

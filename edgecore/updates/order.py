@@ -26,7 +26,8 @@ class Source(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Order:
     """``id`` tells orders apart. ``version`` is empty where the folder says it. ``packages``: (url, sha256). ``timeout``: seconds.
-    ``job``: name and uid of the NodeUpgradeJob, both empty where a person asks. ``socket``: where EdgeCore answers."""
+    ``job``: name and uid of the NodeUpgradeJob, both empty where a person asks. ``socket``: where EdgeCore answers; ``database``: its
+    file."""
 
     id: str
     source: Source
@@ -36,6 +37,7 @@ class Order:
     timeout: int = 300
     checks: tuple[str, ...] = ()
     socket: str = ""
+    database: str = ""
     job: tuple[str, str] = ("", "")
 
 

@@ -103,7 +103,7 @@ class Upgrade(Module):
     def _put(self, key: str, value: str) -> None:
         from edgecore.upgrade import reports
 
-        task = self._tasks[key] = reports.wanted(parse_resource(key).name, value, self._socket)
+        task = self._tasks[key] = reports.wanted(parse_resource(key).name, value, socket=self._socket, database=str(self._database.path))
         self._said.pop(task.uid, None)
 
     def _look(self) -> None:

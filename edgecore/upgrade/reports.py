@@ -23,7 +23,7 @@ class Wanted:
     fault: str = ""
 
 
-def wanted(name: str, value: str, socket: str) -> Wanted:
+def wanted(name: str, value: str, *, socket: str, database: str) -> Wanted:
     """Of the stored text of a NodeUpgradeJob."""
     try:
         obj = json.loads(value)
@@ -43,6 +43,7 @@ def wanted(name: str, value: str, socket: str) -> Wanted:
         timeout=task.timeout,
         checks=task.checks,
         socket=socket,
+        database=database,
         job=(name, uid),
     )
     return Wanted(name, uid, order)

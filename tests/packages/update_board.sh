@@ -7,6 +7,7 @@ version() { dpkg-query -W -f '${Version}\n' 'bramble-*' | sort -u; }
 version_of() { dpkg-deb -f "$(ls /packages/"$1"/bramble-edgecore_*.deb)" Version; }
 is_version() { [ "$(version)" = "$(version_of "$1")" ]; }
 at_rest() { [ ! -e /var/lib/bramble/updates/order.json ]; }
+one_good_version() { [ "$(version | wc -l)" = 1 ] && ! version | grep -q zbroken; }
 main_pid() { systemctl show -p MainPID --value "$1"; }
 dpkg_is_content() { [ -z "$(dpkg --audit)" ] && ! dpkg-query -W -f '${db:Status-Abbrev}\n' 'bramble-*' | grep -qv '^ii'; }
 last_state() { edgecore update status -o json | python3 -c 'import json, sys; print(json.load(sys.stdin)["results"][-1]["state"])'; }
@@ -94,7 +95,8 @@ from_the_cloud() {
   eventually "edgecore runs" 60 active edgecore
   claim "dpkg is content after going back" dpkg_is_content
   claim "what runs in edgecore's group lives through both" kill -0 $child
-  claim "the reason is told" sh -c "$(declare -f api job_is); kubeconfig=$kubeconfig jobs=$jobs; job_is bad Failed RolledBack | grep -q 'EdgeCore ended'"
+  told() { job_is bad Failed RolledBack | grep -q 'EdgeCore ended'; }
+  claim "the reason is told" told
   go_on
   claim "a job with an unknown version is taken" new_job none 9.9
   eventually "it fails, and nothing has changed" 120 job_is none Failed Failed
@@ -145,7 +147,7 @@ by_hand() {
 working() {
   eventually "the order of before comes to its end" 400 at_rest
   claim "dpkg is content" dpkg_is_content
-  claim "one version is installed, not the broken one ($(version))" sh -c "case '$(version)' in *zbroken*|*' '*|'') exit 1;; esac"
+  claim "one version is installed, not the broken one ($(version | tr '\n' ' '))" one_good_version
   eventually "edgecore runs" 60 active edgecore
   claim "edgecore answers" edgecore status
   local said

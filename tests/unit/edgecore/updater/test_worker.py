@@ -14,7 +14,7 @@ from edgecore.updates.order import Journal, Order, Source, Step
 from tests.unit.edgecore.updater.world import NAMES, NEW, OLD, World
 from viaduct.upgrades.state import State
 
-ORDER = Order("o1", Source.APT, NEW, job=("up", "uid"))
+ORDER = Order("o1", Source.APT, NEW, database="/db", job=("up", "uid"))
 
 
 @pytest.fixture
@@ -37,6 +37,12 @@ def test_a_version_with_which_edgecore_does_not_run_goes_away_again(world: World
     result = world.run_through_cuts(ORDER, [])
     assert (result.state, world.installed_now, world.kept()) == (State.ROLLED_BACK, dict.fromkeys(NAMES, OLD), {OLD})
     assert "EdgeCore ended 1 times" in result.reason or "edgecore.service does not run" in result.reason
+
+
+def test_over_another_form_of_the_database_it_goes_back_with_the_copy_from_before(world: World) -> None:
+    world.broken, world.migrates = {NEW}, True
+    assert world.run_through_cuts(ORDER, []).state is State.ROLLED_BACK
+    assert (world.written, world.look().active) == (OLD, True)
 
 
 def test_a_version_that_does_not_install_goes_away_again(world: World) -> None:
@@ -93,16 +99,20 @@ def test_an_order_is_one_at_a_time(world: World) -> None:
 
 
 @settings(deadline=None)
-@given(cuts=st.lists(st.integers(0, 70), max_size=8), broken=st.booleans())
-def test_wherever_the_power_fails_a_working_version_is_left_and_the_order_comes_to_its_end(cuts: list[int], broken: bool) -> None:
+@given(cuts=st.lists(st.integers(0, 70), max_size=8), broken=st.booleans(), migrates=st.booleans())
+def test_wherever_the_power_fails_a_working_version_is_left_and_the_order_comes_to_its_end(
+    cuts: list[int], broken: bool, migrates: bool
+) -> None:
     with tempfile.TemporaryDirectory() as path:
         world = World(Path(path))
         world.broken = {NEW} if broken else set()
+        world.migrates = migrates
         result = world.run_through_cuts(ORDER, cuts)
         runs = set(world.installed_now.values())
         assert world.whole
         assert runs in ({OLD}, {NEW})
         assert not runs & world.broken
+        assert world.look().active
         assert (result.state is State.SUCCESSFUL) == (runs == {NEW})
         assert result.state in (State.SUCCESSFUL, State.ROLLED_BACK)
         assert world.kept() == runs

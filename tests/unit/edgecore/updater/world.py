@@ -27,8 +27,8 @@ class Cut(BaseException):
 
 
 class World:
-    """``broken``: versions with which EdgeCore does not run. ``archive``: versions that apt has. ``cut_after``: steps until the power
-    fails."""
+    """``broken``: versions with which EdgeCore does not run. ``migrates``: an older one does not open the database of a later one.
+    ``archive``: versions that apt has. ``cut_after``: steps until the power fails."""
 
     def __init__(self, path: Path) -> None:
         self.folder = UpdateFolder(path)
@@ -39,12 +39,15 @@ class World:
         self.refused: set[str] = set()
         self.archive = {OLD, NEW}
         self.connected = True
+        self.migrates = False
+        self.written, self.copied = OLD, ""
         self.cut_after: int | None = None
         self.time = 0.0
         self.started = 0
 
     def run(self) -> Result | None:
-        return Worker(self.folder, self, lambda socket: self, Clock(lambda: self.time, lambda: 1_000_000.0, self._sleep)).run()
+        clock = Clock(lambda: self.time, lambda: 1_000_000.0, self._sleep)
+        return Worker(self.folder, self, lambda socket: self, self, clock).run()
 
     def run_through_cuts(self, order: Order, cuts: Sequence[int]) -> Result:
         """Give ``order``; after each number of steps the power fails; then it stays."""
@@ -131,13 +134,32 @@ class World:
 
     def look(self) -> Seen:
         self.step()
-        active = self.whole and not self.broken & set(self.installed_now.values())
+        runs = self.installed_now[NAMES[1]]
+        active = self.whole and not self.broken & set(self.installed_now.values()) and (self.written <= runs or not self.migrates)
+        if self.whole and self.migrates:
+            self.written = max(self.written, runs)
         if not active:
             return Seen(False, 0, self.started)
         return Seen(True, 7, 0, True, self.connected, frozenset({"default/web"}), {"default/web/nginx": RUNNING})
 
     def start(self) -> None:
         self.started += 1
+
+    def stop(self) -> None:
+        self.step()
+
+    # what it sees of the database: the version that wrote it
+
+    def keep(self, live: Path) -> None:
+        self.step()
+        self.copied = self.written
+
+    def is_wanted(self, live: Path) -> bool:
+        return self.copied != "" and self.written > self.copied
+
+    def put_back(self, live: Path) -> None:
+        self.step()
+        self.written = self.copied
 
     def check(self, items: tuple[str, ...]) -> None:
         if "mem" in items:
