@@ -3,13 +3,19 @@
 
 kubeconfig=/etc/bramble/edgesite/kubeconfig
 active() { [ "$(systemctl is-active "$1")" = active ]; }
-version() { dpkg-query -W -f '${Version}\n' 'bramble-*' | sort -u; }
+# Of what is there at all, installed or half of it.
+there() { dpkg-query -W -f '${db:Status-Abbrev} ${Version}\n' 'bramble-*' | grep -v '^un'; }
+version() { there | cut -d ' ' -f 2- | tr -d ' ' | sort -u; }
 version_of() { dpkg-deb -f "$(ls /packages/"$1"/bramble-edgecore_*.deb)" Version; }
 is_version() { [ "$(version)" = "$(version_of "$1")" ]; }
 at_rest() { [ ! -e /var/lib/bramble/updates/order.json ]; }
 one_good_version() { [ "$(version | wc -l)" = 1 ] && ! version | grep -q zbroken; }
 main_pid() { systemctl show -p MainPID --value "$1"; }
-dpkg_is_content() { [ -z "$(dpkg --audit)" ] && ! dpkg-query -W -f '${db:Status-Abbrev}\n' 'bramble-*' | grep -qv '^ii'; }
+dpkg_is_content() {
+  local complaints
+  complaints=$(dpkg --audit $(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' 'bramble-*' | sed -n 's/^i.. *//p'); there | grep -v '^ii')
+  [ -z "$complaints" ] || { echo "$complaints"; return 1; }
+}
 last_state() { edgecore update status -o json | python3 -c 'import json, sys; print(json.load(sys.stdin)["results"][-1]["state"])'; }
 last_is() { [ "$(last_state)" = "$1" ]; }
 # No kubectl in the tree: the kubeconfig's server, CA and key, asked by Python: api METHOD PATH [BODY].
