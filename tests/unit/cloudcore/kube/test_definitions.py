@@ -21,7 +21,7 @@ DEVICES = "devices.devices.kubeedge.io"
 
 
 def ours(name: str = DEVICES) -> Object:
-    return next(one for one in packaged() if one["metadata"]["name"] == name)
+    return copy.deepcopy(next(one for one in packaged() if one["metadata"]["name"] == name))
 
 
 def of_version(version: str | None, **labels: str) -> Object:
