@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LOOK_AGAIN = 2.0
+LOOK_AGAIN, TRY_AGAIN = 2.0, 60.0
+"""Seconds until the updater's progress is read again, and until an order that could not be written is tried again."""
+
 PACKAGED = Path("/usr/lib/bramble")
 
 
@@ -119,6 +121,7 @@ class Upgrade(Module):
                     said = self._state_of(task, folder)
                 except (UpdateError, OSError) as exc:
                     logger.error("the task of NodeUpgradeJob %s cannot be begun now: %s", task.name, exc)
+                    self._look_at = time.monotonic() + TRY_AGAIN
                     continue
                 if said is not None and said != self._said.get(task.uid):
                     self._say(task, said)
