@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="edgecore update status: how the last updates went. edgecore update keep FOLDER: give it the packages of the present "
         "version, for the way back, where no archive has them any more.",
     )
-    found.add_argument("what", nargs="?", choices=("status", "keep"), default="", help="instead of an update")
+    found.add_argument("what", nargs="?", choices=("status", "keep"), help="instead of an update")
     found.add_argument("directory", nargs="?", default="", metavar="FOLDER", help="with keep")
     way = found.add_mutually_exclusive_group()
     way.add_argument("--to", default="", metavar="VERSION", help="from apt's archives; without it the newest there")
