@@ -128,9 +128,9 @@ by_hand() {
   claim "and it is not installed" is_version now
   claim "which is told" last_is RolledBack
   go_on
-  # The updater alone is killed, at any moment, five times.
+  # The updater alone is killed, at any moment, three times.
   local number state
-  for number in 1 2 3 4 5; do
+  for number in 1 2 3; do
     edgecore update --deb /packages/$([ "$(version)" = "$(version_of now)" ] && echo next || echo now) --no-wait >/dev/null
     sleep "$((RANDOM % 12)).$((RANDOM % 10))"
     systemctl kill --signal=KILL bramble-update.service 2>/dev/null
