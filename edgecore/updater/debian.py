@@ -184,14 +184,14 @@ _FIELDS = ("Package", "Version", "Depends")
 
 
 def _download(url: str, digest: str, file: Path) -> None:
-    """Raises UpdateError: it does not come, is too large, or has another digest."""
-    hashed, size = hashlib.sha256(), 0
+    """Raises UpdateError: it does not come, is too large, takes too long, or has another digest."""
+    hashed, size, end = hashlib.sha256(), 0, time.monotonic() + _COMMAND_LIMIT
     try:
         with urllib.request.urlopen(url, timeout=_NETWORK_LIMIT) as answer, open(file, "wb") as stream:
             while part := answer.read(65536):
                 size += len(part)
-                if size > MOST_BYTES:
-                    raise UpdateError(f"{url}: more than {MOST_BYTES // 2**20} MB")
+                if size > MOST_BYTES or time.monotonic() > end:
+                    raise UpdateError(f"{url}: more than {MOST_BYTES // 2**20} MB, or longer than {_COMMAND_LIMIT:g} s")
                 hashed.update(part)
                 stream.write(part)
     except (OSError, urllib.error.URLError, ValueError) as exc:

@@ -74,7 +74,7 @@ install_first() {
   apt-get update -qq
   # A suite without a site: a board with a config and without a cloud.
   if [ ! -e /etc/kubeedge/config/edgesite.yaml ]; then
-    edgecore --defaultconfig >/etc/kubeedge/config/edgecore.yaml
+    mkdir -p /etc/kubeedge/config && edgecore --defaultconfig >/etc/kubeedge/config/edgecore.yaml
   fi
 }
 
