@@ -16,7 +16,7 @@ say() { printf '[test-update] %s %s\n' "$(date +%T)" "$*"; }
 fail() { printf '[test-update] %s\n' "$*" >&2; exit 1; }
 
 [ "$(id -u)" = 0 ] || fail "this needs root"
-command -v debootstrap >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends debootstrap >/dev/null
+command -v debootstrap >/dev/null && command -v dpkg-scanpackages >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends debootstrap dpkg-dev >/dev/null
 
 mirror() {
   local found
@@ -57,7 +57,7 @@ lay_packages() {
   # What apt knows: all three, in an archive on the disk.
   mkdir -p "$tree/packages/archive"
   cp "$tree"/packages/{now,next,broken}/*.deb "$tree/packages/archive/"
-  (cd "$tree/packages/archive" && dpkg-scanpackages --multiversion . >Packages 2>/dev/null)
+  (cd "$tree/packages/archive" && dpkg-scanpackages --multiversion . >Packages 2>"$work/scan.log") || { cat "$work/scan.log" >&2; fail "no archive"; }
 }
 
 lay_tree() {
