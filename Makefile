@@ -5,7 +5,7 @@ QUICK_TESTS := $(PY) -m pytest -n $(shell expr $$(nproc) \* 3) --dist worksteal 
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-down check format test deb test-deb test-update test-cluster test-vm test-hardware fuzz faults bench clean
+.PHONY: help install demo demo-down check format test deb test-deb test-update test-cluster test-vm test-hardware test-armhf fuzz faults bench clean
 
 help: ## this list
 	@echo 'Bramble. On a fresh Debian or Raspberry Pi OS machine, as root or with sudo:'
@@ -63,6 +63,9 @@ test-vm: ## the packages on a virtual machine: install, pods, limits, reboot, po
 test-hardware: ## the mappers on the kernel's simulated pins and buses, in a virtual machine (root, network, minutes)
 	@packaging/install.sh demo
 	@$(PY) -m tests.vm.hardware
+
+test-armhf: ## the unit tests in a 32-bit userland, emulated, on Debian's own libraries (root, network, half an hour)
+	@tests/armhf/run.sh $(T)
 
 fuzz: ## hostile input, other than last time: SECONDS=180
 	@packaging/install.sh test
