@@ -5,7 +5,7 @@ QUICK_TESTS := $(PY) -m pytest -n $(shell expr $$(nproc) \* 3) --dist worksteal 
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-down check format test deb test-deb containers test-containers test-cluster test-vm test-hardware test-armhf \
+.PHONY: help install demo demo-down check format test deb test-deb test-update containers test-containers test-cluster test-vm test-hardware test-armhf \
 	fuzz faults bench clean
 
 help: ## this list
@@ -56,6 +56,9 @@ containers: ## build the container images into dist/: ARCHES="amd64 arm64 armhf"
 test-containers: ## run them in Podman, non-root and read-only, and the Helm chart by a real helm (root, network, minutes; not part of make test)
 	@packaging/install.sh test
 	@tests/containers/run.sh $(if $(T),-k '$(T)')
+
+test-update: ## updates with real dpkg and systemd in a Debian tree: from the cloud, by hand, broken versions, killed, CUTS=6 power cuts (root, network, 20 minutes)
+	@CUTS='$(CUTS)' tests/packages/update.sh $(SUITES)
 
 test-cluster: ## CloudCore and a board at a real Kubernetes API server, built from Debian's source (root, network, half an hour; not part of make test)
 	@packaging/install.sh test
