@@ -3,7 +3,7 @@
 #
 #   tests/armhf/run.sh [PYTEST-ARGUMENTS]      (tests/unit where there are none)
 #
-# Needs root and a network. SUITE=bookworm|trixie (trixie), ARCH=armhf|arm64|amd64 (armhf). The tree is kept in ~/.cache/bramble/unit by its recipe.
+# Needs root and a network. SUITE=bookworm|trixie (trixie), ARCH=armhf|arm64|amd64|i386 (armhf). The tree is kept in ~/.cache/bramble/unit by its recipe.
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -26,7 +26,8 @@ need() {
   foreign && { [ -e /usr/bin/qemu-arm-static ] || wanted+=(qemu-user-static); }
   [ ${#wanted[@]} = 0 ] || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${wanted[@]}" >/dev/null
 }
-foreign() { [ "$arch" != "$(dpkg --print-architecture)" ]; }
+# An amd64 processor runs i386 by itself.
+foreign() { case "$(dpkg --print-architecture)-$arch" in "$arch-$arch" | amd64-i386) return 1 ;; esac; }
 
 # The kernel hands programs of the other architecture to qemu. Nothing is changed where it does so already.
 register() {
