@@ -24,8 +24,8 @@ from cloudcore.kube.resources import CONFIGMAPS, DEVICE_MODELS, DEVICES, NODES, 
 from cloudcore.pki.identity import open_identity
 from cloudstub import app as cloudstub
 from cloudstub.config import Config
+from tests.fakes.edge import LEDGER, Edge, certificate_request, client_context, inventory, report, runs
 from tests.fakes.rights import RightfulClient
-from tests.module.cloudhub.harness import LEDGER, Edge, certificate_request, client_context, inventory, report, runs
 from viaduct.message import Message
 from viaduct.tokenrequest import TokenRequest, request_content
 

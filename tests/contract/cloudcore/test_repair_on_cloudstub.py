@@ -15,8 +15,8 @@ from cloudcore.kube.client import KubeClient
 from cloudcore.kube.kubeconfig import read_kubeconfig
 from cloudcore.kube.resources import CLUSTER_OBJECT_SYNCS, CONFIGMAPS, DEVICE_MODELS, DEVICES, NODES, OBJECT_SYNCS, PODS
 from cloudcore.synccontroller.service import SyncController
-from tests.module.cloudhub.harness import Edge, runs
-from tests.module.cloudhub.test_cloudcore_on_cloudstub import DEVICE, DEVICE_MODEL, World, eventually, pod_body, world
+from tests.contract.cloudcore.test_cloudcore_on_cloudstub import DEVICE, DEVICE_MODEL, World, eventually, pod_body, world
+from tests.fakes.edge import Edge, runs
 from viaduct.codec import decode
 from viaduct.message import Message
 

@@ -13,8 +13,8 @@ import yaml
 from cloudcore.errors import KubeInvalid
 from cloudcore.kube.client import KubeClient
 from cloudcore.kube.resources import CONFIGMAPS, CRDS, DEVICE_MODELS, DEVICES, VALIDATING_WEBHOOKS, Resource
-from tests.module.cloudhub.harness import report, runs
-from tests.module.cloudhub.test_cloudcore_on_cloudstub import eventually, gone, hear_of, world
+from tests.contract.cloudcore.test_cloudcore_on_cloudstub import eventually, gone, hear_of, world
+from tests.fakes.edge import report, runs
 
 DEVICES_V1BETA1 = Resource("devices.kubeedge.io", "v1beta1", "devices", "Device")
 MODELS_V1BETA1 = Resource("devices.kubeedge.io", "v1beta1", "devicemodels", "DeviceModel")

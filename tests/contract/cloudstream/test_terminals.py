@@ -14,8 +14,8 @@ import aiohttp
 import pytest
 
 from cloudcore.cloudstream import spdy
-from tests.module.cloudhub.harness import runs, until
-from tests.module.cloudstream.ground import Ground, ground
+from tests.contract.cloudstream.ground import Ground, ground
+from tests.fakes.edge import runs, until
 
 PODS = "/api/v1/namespaces/default/pods"
 CAT = [("command", "cat"), ("stdin", "1"), ("stdout", "1"), ("stderr", "1")]

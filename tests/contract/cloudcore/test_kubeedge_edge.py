@@ -10,8 +10,8 @@ import pytest
 
 from cloudcore.cloudhub import outbox
 from cloudcore.kube.resources import DEVICE_MODELS, DEVICES, NODES, OBJECT_SYNCS, PODS
-from tests.module.cloudhub.harness import Edge, runs
-from tests.module.cloudhub.test_cloudcore_on_cloudstub import DEVICE, DEVICE_MODEL, World, eventually, pod_body, world
+from tests.contract.cloudcore.test_cloudcore_on_cloudstub import DEVICE, DEVICE_MODEL, World, eventually, pod_body, world
+from tests.fakes.edge import Edge, runs
 from tests.wire.recording import frame, talk
 from viaduct.codec import decode
 from viaduct.delivery import Timing

@@ -10,9 +10,9 @@ import pytest
 
 from cloudcore.kube.resources import CONFIGMAPS, NODES, PODS
 from cloudstub.api import certificates
-from tests.module.cloudhub.harness import runs, until
-from tests.module.cloudhub.test_cloudcore_on_cloudstub import pod_body
-from tests.module.cloudstream.ground import api_server, ground
+from tests.contract.cloudcore.test_cloudcore_on_cloudstub import pod_body
+from tests.contract.cloudstream.ground import api_server, ground
+from tests.fakes.edge import runs, until
 from viaduct.streamrequest import Verb
 from viaduct.tunnel import MAX_DATA, Open, encode
 

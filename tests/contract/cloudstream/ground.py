@@ -14,8 +14,8 @@ import aiohttp
 
 from cloudcore.kube.client import KubeClient
 from cloudcore.kube.resources import PODS
+from tests.contract.cloudcore.test_cloudcore_on_cloudstub import World, pod_body, world
 from tests.fakes.streamboard import StreamBoard
-from tests.module.cloudhub.test_cloudcore_on_cloudstub import World, pod_body, world
 
 
 class Ground:
@@ -53,7 +53,7 @@ class Ground:
 
 
 def api_server(certificate: Path | None = None, key: Path | None = None) -> aiohttp.ClientSession:
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     if certificate is not None:
