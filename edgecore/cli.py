@@ -39,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _examine(arguments)
     if arguments[:1] == ["diag"]:
         return _pack(arguments)
+    if arguments[:1] == ["firstboot"]:
+        return _set_up(arguments)
     args = _parser().parse_args(arguments)
     text = answer(args, EdgeCoreConfig, __version__)
     if text is not None:
@@ -73,6 +75,13 @@ def _examine(arguments: Sequence[str]) -> int:
 def _pack(arguments: Sequence[str]) -> int:
     """Loaded only here, as ``doctor``."""
     from edgecore.diag.commands import run
+
+    return run(arguments)
+
+
+def _set_up(arguments: Sequence[str]) -> int:
+    """Loaded only here, as ``join``."""
+    from edgecore.firstboot.commands import run
 
     return run(arguments)
 

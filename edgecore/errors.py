@@ -90,3 +90,7 @@ class ImagePullError(EngineError):
 
 class IdentityError(EdgeCoreError):
     """Enrolment, renewal or the certificate files failed; the text says what may help."""
+
+
+class FirstBootError(EdgeCoreError):
+    """What the card says could not be read, or not be done; the text says what may help."""
