@@ -5,7 +5,7 @@ QUICK_TESTS := $(PY) -m pytest -n $(shell expr $$(nproc) \* 3) --dist worksteal 
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-down check format test deb test-deb test-cluster test-vm test-hardware fuzz faults bench clean
+.PHONY: help install demo demo-down check format test deb test-deb test-cluster test-vm test-hardware image test-image fuzz faults bench clean
 
 help: ## this list
 	@echo 'Bramble. On a fresh Debian or Raspberry Pi OS machine, as root or with sudo:'
@@ -60,6 +60,14 @@ test-vm: ## the packages on a virtual machine: install, pods, limits, reboot, po
 test-hardware: ## the mappers on the kernel's simulated pins and buses, in a virtual machine (root, network, minutes)
 	@packaging/install.sh demo
 	@$(PY) -m tests.vm.hardware
+
+image: ## the image of an SD card: ARCH=arm64 or armhf, MIRROR= a snapshot of Debian's archive (root, network, a quarter of an hour)
+	@packaging/install.sh demo
+	@$(PY) -m images.sdcard.build $(or $(ARCH),arm64) $(if $(MIRROR),--mirror '$(MIRROR)') $(if $(SECURITY_MIRROR),--security-mirror '$(SECURITY_MIRROR)') $(if $(BASE),--base '$(BASE)') $(if $(SUITE_ONLY),--suite-only)
+
+test-image: ## boot it on an emulated board, from a bramble.yaml to a pod, without a login: ARCH=arm64 (root, after make image)
+	@packaging/install.sh demo
+	@ARCH=$(or $(ARCH),arm64) $(PY) -m tests.image.card
 
 fuzz: ## hostile input, other than last time: SECONDS=180
 	@packaging/install.sh test
