@@ -178,6 +178,8 @@ def _base(arch: Arch, args: argparse.Namespace, tree: Path, work: Path) -> None:
 def _finish(arch: Arch, tree: Path, packages: Path) -> None:
     """Our packages and files, services, the user; and nothing that boards must not have in common."""
     _say("our packages and files")
+    for path in (tree / "etc/apt").glob("sources.list*/*"):
+        path.unlink()
     _lay_files(tree)
     with _running(tree):
         inside = tree / "tmp"
@@ -217,18 +219,10 @@ def _lay_files(tree: Path) -> None:
 
 def _lay_firmware(tree: Path) -> None:
     """Kernel, initrd, device trees, config.txt and cmdline.txt as a later kernel's installation writes them."""
-    kernels = sorted(path.name.removeprefix("vmlinuz-") for path in tree.glob("boot/vmlinuz-*"))
-    if len(kernels) != 1:
-        raise Failed(f"expected one kernel, found {kernels}")
-    _chroot(
-        tree,
-        "run-parts",
-        "--verbose",
-        "--exit-on-error",
-        f"--arg={kernels[0]}",
-        f"--arg=/boot/vmlinuz-{kernels[0]}",
-        "/etc/kernel/postinst.d",
-    )
+    _chroot(tree, "env", "DEB_MAINT_PARAMS=configure", "/etc/kernel/postinst.d/z50-raspi-firmware")
+    for pattern in ("vmlinuz-*", "initrd.img-*", "bcm*.dtb", "start*.elf"):
+        if not list((tree / "boot/firmware").glob(pattern)):
+            raise Failed(f"there is no {pattern} for the FAT partition")
     line = (tree / "boot/firmware/cmdline.txt").read_text()
     if "root=LABEL=rootfs" not in line or "cgroup_enable=memory" not in line:
         raise Failed(f"cmdline.txt is not as it should be: {line}")
@@ -273,7 +267,7 @@ def _assemble(tree: Path, image: Path, identity: str, epoch: int, work: Path) ->
     _run("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", image, stdin=recipe.partition_table(root, identity[:8]))
     fat = work / "fat"
     sectors = str(recipe.FIRMWARE_SECTORS // 2)
-    _run("mkfs.vfat", "-F", "32", "-n", "FIRMWARE", "-i", identity[8:16], "--invariant", "-C", fat, sectors)
+    _run("mkfs.vfat", "-F", "32", "-n", "FIRMWARE", "--invariant", "-C", fat, sectors)
     for entry in sorted(firmware.iterdir()):
         _run("mcopy", "-s", "-m", "-i", fat, entry, "::")
     _run(
@@ -287,10 +281,18 @@ def _assemble(tree: Path, image: Path, identity: str, epoch: int, work: Path) ->
     )
     own = f"{identity[:8]}-{identity[8:12]}-{identity[12:16]}-{identity[16:20]}-{identity[20:]}"
     _run(
-        *("mke2fs", "-q", "-F", "-t", "ext4", "-L", "rootfs", "-U", own, "-m", "1", "-O", "^orphan_file"),
+        *("mke2fs", "-q", "-F", "-t", "ext4", "-L", "rootfs", "-U", own, "-m", "1"),
         *("-E", f"offset={recipe.ROOT_START * recipe.SECTOR},hash_seed={own},lazy_itable_init=0,lazy_journal_init=0"),
         *("-d", tree, image, f"{root >> 10}k"),
     )
+    _settle_changes(f"{image}?offset={recipe.ROOT_START * recipe.SECTOR}", epoch)
+
+
+def _settle_changes(filesystem: str, epoch: int) -> None:
+    """What would differ: when a file was read, and, by an mke2fs before 1.47.1, when it was changed, which nobody can set."""
+    about = _run("dumpe2fs", filesystem)
+    orders = "".join(f"sif <{inode}> {field} @{epoch}\n" for inode in recipe.used_inodes(about) for field in ("atime", "ctime"))
+    _run("debugfs", "-w", "-f", "-", filesystem, stdin=orders)
 
 
 def _remove(path: Path) -> None:

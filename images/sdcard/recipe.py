@@ -22,6 +22,9 @@ ROOT_START = FIRMWARE_START + FIRMWARE_SECTORS
 _SPARE = 192 * 1024 * 1024
 """Bytes of room in the root before it has grown."""
 
+_ROOT_INODE, _FIRST_INODE = 2, 11
+"""Of ext4; those between are the file system's own."""
+
 _SYSTEM = (
     *("initramfs-tools", "zstd", "raspi-firmware", "firmware-brcm80211", "wireless-regdb", "wpasupplicant"),
     *("systemd-sysv", "systemd-resolved", "systemd-timesyncd", "systemd-zram-generator", "udev", "dbus", "kmod"),
@@ -105,6 +108,19 @@ def partition_table(root: int, disk_id: str) -> str:
         f"start={FIRMWARE_START}, size={FIRMWARE_SECTORS}, type=c\n"
         f"start={ROOT_START}, size={root // SECTOR}, type=83\n"
     )
+
+
+def used_inodes(dumpe2fs: str) -> list[int]:
+    """The root's and those of files, from what dumpe2fs prints."""
+    count = re.search(r"^Inode count: +([0-9]+)$", dumpe2fs, re.MULTILINE)
+    if count is None:
+        raise ValueError("dumpe2fs names no count of inodes")
+    free: set[int] = set()
+    for line in re.findall(r"^ *Free inodes: ([0-9, -]+)$", dumpe2fs, re.MULTILINE):
+        for part in line.split(","):
+            first, _, last = part.strip().partition("-")
+            free.update(range(int(first), int(last or first) + 1))
+    return [inode for inode in (_ROOT_INODE, *range(_FIRST_INODE, int(count[1]) + 1)) if inode not in free]
 
 
 def identity(arch: Arch, version: str, epoch: int) -> uuid.UUID:

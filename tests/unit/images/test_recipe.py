@@ -73,6 +73,11 @@ def test_the_units_that_are_enabled_are_there_and_the_join_waits_for_no_network(
     assert _unit(units / "bramble-join.service")["Service"]["Type"] == "exec"
 
 
+def test_inodes_in_use_are_those_that_are_not_listed_as_free() -> None:
+    about = "Inode count:              20\n  Free inodes: 14, 16-18\n  Free blocks: 3\n  Free inodes: 20\n  Free inodes: \n"
+    assert recipe.used_inodes(about) == [2, 11, 12, 13, 15, 19]
+
+
 def _unit(path: Path) -> configparser.ConfigParser:
     found = configparser.ConfigParser(strict=False, interpolation=None)
     found.optionxform = str  # type: ignore[assignment,method-assign]
