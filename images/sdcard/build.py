@@ -187,7 +187,11 @@ def _finish(arch: Arch, tree: Path, packages: Path) -> None:
         for package in names:
             shutil.copy(package, inside)
         _chroot(tree, "dpkg", "--install", *(f"/tmp/{package.name}" for package in names))
-        _chroot(tree, "dpkg", "--audit")
+        audit = _chroot(tree, "dpkg", "--audit")
+        if audit:
+            raise Failed(f"dpkg is not content: {audit}")
+        _say(f"runs under emulation: {_chroot(tree, 'edgecore', '--version').strip()}")
+        _chroot(tree, "edgecore", "firstboot", "--help")
         groups = ",".join(recipe.GROUPS)
         _chroot(tree, "useradd", "--create-home", "--shell", "/bin/bash", "--groups", groups, recipe.USER)
         _chroot(tree, "systemctl", "enable", *recipe.ENABLED)
