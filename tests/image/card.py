@@ -63,25 +63,11 @@ class Road:
         self.board.lay_in_root(box, "/var/lib/bramble/edged/images/box.tar")
         return f"{self.image.name} on a card of {self.board.card.stat().st_size >> 20} MB"
 
-    def boot_wrongly(self) -> str:
-        self.board.lay(
-            "bramble.yaml", self._settings("token").replace("Europe/Berlin", "Europe/Berlinn").replace("country: DE", "country: 49")
-        )
-        self.board.on()
-        self.board.wait_up()
-        told = self.board.wait("the file of errors", lambda: self.board.read("bramble-errors.txt"), within=60)
-        _holds(told, "wifi.country: expected", "cloud.token: expected a join token")
-        _holds(self.board.told(), "wifi.country: expected", "bramble-errors.txt")
-        self.board.cut()
-        return "told on the console and in bramble-errors.txt:\n" + "\n".join(
-            f"        {line}" for line in told.splitlines() if ": " in line
-        )
-
     def boot(self) -> str:
         self.token = self.site.token()
         self.board.lay("bramble.yaml", self._settings(self.token))
         self.board.on()
-        self.board.wait_up(ups=2)
+        self.board.wait_up()
         return f"to the login prompt; this machine is {self.board.slowness:.1f} times as slow as an idle one"
 
     def join(self) -> str:
@@ -115,15 +101,25 @@ class Road:
         self.board.wait("the root grown", lambda: sum(self.board.root()) + (8 << 20) > self.board.card.stat().st_size, within=300)
         return f"no secret in the FAT partition, its free space included; the root has grown to {self.board.root()[1] >> 20} MB"
 
-    def cut(self) -> str:
+    def spoil(self) -> str:
         self.board.cut()
         self.site.stop()
+        wrong = self._settings("token").replace("country: DE", "country: Germany").replace(f"name: {NODE}", "name: shed")
+        self.board.lay("bramble.yaml", wrong)
         self.board.on()
-        self.board.wait_up(ups=3)
+        self.board.wait_up(ups=2)
+        told = self.board.wait("the file of errors", lambda: self.board.read("bramble-errors.txt"), within=60)
+        _holds(told, "wifi.country: expected", "cloud.token: expected a join token")
+        _holds(self.board.told(), "wifi.country: expected", "bramble-errors.txt")
+        return "the board comes up without the site; on the console and in bramble-errors.txt: " + ", ".join(
+            line.partition(":")[0] for line in told.splitlines() if ": " in line
+        )
+
+    def come_back(self) -> str:
         self.site.start()
         self.board.wait("the node Ready again", self._ready, within=400)
         self.board.wait("the pod Running again", lambda: self.site.get("pod", "box")["status"].get("phase") == "Running", within=300)
-        return "a power cut, a boot without the site, the site again: Ready, and the pod runs"
+        return f"{NODE} is Ready under its old name, and the pod runs"
 
     def down(self) -> None:
         if self._board is not None:
@@ -178,12 +174,12 @@ def main() -> int:
     steps: tuple[tuple[str, Callable[[], str]], ...] = (
         ("a site on this machine", road.start_site),
         ("flash a card", road.flash),
-        ("boot with wrong settings", road.boot_wrongly),
-        ("correct them and boot", road.boot),
+        ("edit bramble.yaml and boot", road.boot),
         ("the board joins by itself", road.join),
         ("a pod", road.run_pod),
         ("the card in the laptop again", road.look_at_card),
-        ("the power is cut", road.cut),
+        ("the power is cut, the site is away, the settings are wrong", road.spoil),
+        ("the site comes back", road.come_back),
     )
     return play(steps, road.down, road.told)
 
