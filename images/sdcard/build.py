@@ -197,7 +197,7 @@ def _finish(arch: Arch, tree: Path, packages: Path) -> None:
         _chroot(tree, "systemctl", "enable", *recipe.ENABLED)
         _chroot(tree, "systemctl", "disable", *recipe.DISABLED)
         _chroot(tree, "systemctl", "mask", *recipe.MASKED)
-        _lay_firmware(tree)
+        _lay_firmware(arch, tree)
     for pattern in _LEFT_OVER:
         for path in tree.glob(pattern):
             _remove(path)
@@ -221,11 +221,20 @@ def _lay_files(tree: Path) -> None:
         os.chown(place, 0, 0)
 
 
-def _lay_firmware(tree: Path) -> None:
+def _lay_firmware(arch: Arch, tree: Path) -> None:
     """Kernel, initrd, device trees, config.txt and cmdline.txt as a later kernel's installation writes them."""
-    _chroot(tree, "env", "DEB_MAINT_PARAMS=configure", "/etc/kernel/postinst.d/z50-raspi-firmware")
-    for pattern in ("vmlinuz-*", "initrd.img-*", "bcm*.dtb", "start*.elf"):
-        if not list((tree / "boot/firmware").glob(pattern)):
+    firmware = tree / "boot/firmware"
+    wanted = ["vmlinuz-*", "initrd.img-*"]
+    if arch.firmware:
+        wanted += ["bcm*.dtb", "start*.elf"]
+        _chroot(tree, "env", "DEB_MAINT_PARAMS=configure", "/etc/kernel/postinst.d/z50-raspi-firmware")
+    else:
+        for path in (*tree.glob("boot/vmlinuz-*"), *tree.glob("boot/initrd.img-*")):
+            shutil.copy2(path, firmware)
+        more = (FILES / "etc/default/raspi-extra-cmdline").read_text().strip()
+        (firmware / "cmdline.txt").write_text(f"root=LABEL=rootfs rw net.ifnames=0 rootwait {more}\n")
+    for pattern in wanted:
+        if not list(firmware.glob(pattern)):
             raise Failed(f"there is no {pattern} for the FAT partition")
     line = (tree / "boot/firmware/cmdline.txt").read_text()
     if "root=LABEL=rootfs" not in line or "cgroup_enable=memory" not in line:

@@ -34,6 +34,8 @@ _SYSTEM = (
 _ELSEWHERE = {"python3-rpi-lgpio"}
 """Raspberry Pi OS has it, Debian has not."""
 
+_BOARDS_ONLY = {"raspi-firmware", "python3-rpi.gpio"}
+
 ENABLED = (
     *("systemd-networkd.service", "systemd-resolved.service", "systemd-timesyncd.service", "ssh.service"),
     *("bramble-firstboot.service", "bramble-join.service", "bramble-grow-root.service", "bramble-host-keys.service"),
@@ -47,17 +49,20 @@ MASKED = (
 
 @dataclass(frozen=True, slots=True)
 class Arch:
-    """``debian`` is Debian's name, ``interpreter`` that of qemu's binary format, ``kernel`` the package that always names the newest."""
+    """``debian`` is Debian's name, ``interpreter`` that of qemu's binary format, ``kernel`` the package that always names the newest.
+    Without ``firmware`` nothing but an emulator that is handed the kernel starts the image."""
 
     debian: str
     interpreter: str
     kernel: str
     boards: str
+    firmware: bool = True
 
 
 ARCHES = {
     "arm64": Arch("arm64", "qemu-aarch64", "linux-image-arm64", "Raspberry Pi 3, 4, 5, Zero 2 W"),
     "armhf": Arch("armhf", "qemu-arm", "linux-image-armmp", "Raspberry Pi 2, 3"),
+    "amd64": Arch("amd64", "qemu-x86_64", "linux-image-amd64", "no board: the same system for quick trials in an emulator", firmware=False),
 }
 
 
@@ -67,7 +72,7 @@ def packages(arch: Arch, control: str) -> list[str]:
     for paragraph in control.split("\n\n"):
         if (name := re.search(r"^Package: (\S+)$", paragraph, re.MULTILINE)) and name[1] in OURS:
             wanted |= _asked_for(paragraph)
-    return sorted(wanted)
+    return sorted(wanted if arch.firmware else wanted - _BOARDS_ONLY)
 
 
 def _asked_for(paragraph: str) -> set[str]:

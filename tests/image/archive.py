@@ -13,7 +13,7 @@ from images.sdcard.build import TOP, default_mirror
 from images.sdcard.recipe import SUITE
 
 NAME = "localhost/box:1"
-_OCI = {"arm64": "arm64", "armhf": "arm"}
+_OCI = {"arm64": "arm64", "armhf": "arm", "amd64": "amd64"}
 _CACHE = TOP / "dist" / "images"
 
 

@@ -34,6 +34,7 @@ Depends: python3-jsonpatch
 def test_a_board_gets_what_its_packages_ask_for_and_nothing_of_a_site() -> None:
     found = recipe.packages(ARCHES["armhf"], CONTROL)
     assert {"linux-image-armmp", "python3", "python3-yaml", "python3-peewee", "crun", "podman", "python3-rpi.gpio"} <= set(found)
+    assert not {"raspi-firmware", "python3-rpi.gpio"} & set(recipe.packages(ARCHES["amd64"], CONTROL))
     assert not {"runc", "python3-jsonpatch", "bramble-common", "python3-rpi-lgpio", "linux-image-arm64"} & set(found)
 
 
