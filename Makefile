@@ -67,7 +67,7 @@ image: ## the image of an SD card: ARCH=arm64 or armhf, MIRROR= a snapshot of De
 
 test-image: ## boot it on an emulated board, from a bramble.yaml to a pod, without a login: ARCH=arm64 (root, after make image)
 	@packaging/install.sh demo
-	@ARCH=$(or $(ARCH),arm64) $(PY) -m tests.image.card
+	@ARCH=$(or $(ARCH),arm64) $(if $(IMAGE),IMAGE='$(IMAGE)') $(PY) -m tests.image.card
 
 fuzz: ## hostile input, other than last time: SECONDS=180
 	@packaging/install.sh test

@@ -11,19 +11,24 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from demo.parts import SITE_CONFIG, Site
-from demo.stage import BIN, Failed, Stage
+from demo.stage import BIN, Failed, Stage, run
 from images.sdcard.build import OUT, TOP
 from tests.image.archive import NAME as BOX
 from tests.image.archive import archive, busybox
 from tests.image.emulated import Board
 from tests.vm.steps import play
 
+T = TypeVar("T")
+
 FOLDER = TOP / "dist" / "images" / "test"
 NODE = "greenhouse"
 HOST = "10.0.2.2"
 """This machine, as qemu's network shows it to the board."""
+
+_PATIENCE = 15
 
 PASSPHRASE = "a passphrase to find again"
 _KEY = "ssh-ed25519 " + base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32)).decode()
@@ -38,6 +43,14 @@ class AdvertisedSite(Site):
         text = SITE_CONFIG.format(folder=self.folder, api=self.api, hub=self.hub, https=self.https, metrics=self.metrics)
         config.write_text(text.replace("  cloudHub:\n", f"  cloudHub:\n    advertiseAddress: [{HOST}]\n"))
         self.process = self.stage.start("edgesite", BIN / "edgesite", "--config", config)
+
+    def wait(self, what: str, claim: Callable[[], T | None], *, within: float = 40.0) -> T:
+        """More patient than the demo: an emulated board beside it keeps this machine busy."""
+        return super().wait(what, claim, within=within * _PATIENCE)
+
+    def token(self) -> str:
+        command = (BIN / "cloudcore", "token", "create", "--ttl", "3h", "--one-time", "--kubeconfig", self.kubeconfig)
+        return run(*command, timeout=60.0 * _PATIENCE).split()[-1]
 
 
 class Road:
@@ -166,7 +179,8 @@ def _holds(text: str, *parts: str) -> None:
 
 def main() -> int:
     arch = os.environ.get("ARCH", "arm64")
-    images = sorted(OUT.glob(f"bramble-*-{arch}.img.xz"))
+    named = os.environ.get("IMAGE")
+    images = [Path(named)] if named else sorted(OUT.glob(f"bramble-*-{arch}.img.xz"))
     if not images:
         print(f"there is no image: make image ARCH={arch}", file=sys.stderr)
         return 1

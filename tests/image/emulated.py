@@ -60,8 +60,11 @@ class Board:
         self._folder = folder
         self._stage = Stage(folder)
         self._qemu: Running | None = None
-        with self.card.open("wb") as file:
-            run_into(file.fileno(), "xz", "--decompress", "--stdout", image)
+        if image.suffix == ".xz":
+            with self.card.open("wb") as file:
+                run_into(file.fileno(), "xz", "--decompress", "--stdout", image)
+        else:
+            run("cp", "--sparse=always", image, self.card, timeout=600)
         with self.card.open("r+b") as file:
             file.truncate(self.card.stat().st_size + _GROWN)
 
