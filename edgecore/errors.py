@@ -94,3 +94,7 @@ class IdentityError(EdgeCoreError):
 
 class FirstBootError(EdgeCoreError):
     """What the card says could not be read, or not be done; the text says what may help."""
+
+
+class UpdateError(EdgeCoreError):
+    """A step of an update could not be done; the text says which and why."""

@@ -13,7 +13,7 @@ _PATIENCE = [HealthCheck.too_slow, HealthCheck.filter_too_much]
 settings.register_profile("patient", deadline=None, suppress_health_check=_PATIENCE)
 settings.load_profile("patient")
 # For `make check`: a look at each claim. `make test` tries all examples.
-settings.register_profile("brief", deadline=None, max_examples=15, suppress_health_check=_PATIENCE)
+settings.register_profile("brief", deadline=None, max_examples=10, suppress_health_check=_PATIENCE)
 
 
 @pytest.fixture(autouse=True)

@@ -1,31 +1,25 @@
-"""The file of samples: one door to SQLite. Statements in, values out, its errors turned into ours.
+"""The file of samples: statements in, values out, SQLite's errors turned into ours.
 
-WAL with synchronous=FULL: what a write returned from survives a power cut (D1). A sample is there once, by node, device, property and time,
-however often it comes. Samples of one property lie side by side, so that a question about them reads few pages.
+A sample is there once, by node, device, property and time, however often it comes. Samples of one property lie side by side, so that a
+question about them reads few pages.
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
+from cloudcore.datafile import DataFile
 from cloudcore.errors import HistoryError
 from cloudcore.history.sample import Batch, Caps, Query
 from viaduct.samples import Series
 
-_VERSION = 1
-_PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA wal_autocheckpoint=1000",
-    # Nobody else writes; a short wait, because the event loop waits with us.
-    "PRAGMA busy_timeout=200",
-)
-_TABLES = """
+_FILE = DataFile(
+    "samples",
+    HistoryError,
+    """
 CREATE TABLE IF NOT EXISTS series (
     id INTEGER PRIMARY KEY, node TEXT NOT NULL, device TEXT NOT NULL, property TEXT NOT NULL, type TEXT NOT NULL,
     number INTEGER NOT NULL DEFAULT 0,
@@ -35,7 +29,8 @@ CREATE TABLE IF NOT EXISTS samples (
     series INTEGER NOT NULL, ms INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (series, ms)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS dropped (reason TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
-"""
+""",
+)
 _SERIES = (
     "INSERT INTO series (node, device, property, type) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (node, device, property) DO UPDATE SET type = excluded.type RETURNING id"
@@ -55,20 +50,12 @@ class HistoryStore:
         """
         self._caps = caps
         self.dropped: Counter[str] = Counter()
+        self._connection = _FILE.open(path)
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._connection = sqlite3.connect(path, isolation_level=None)
-        except (sqlite3.Error, OSError) as exc:
-            raise HistoryError(f"{path}: {exc}") from exc
-        try:
-            for pragma in _PRAGMAS:
-                self._connection.execute(pragma)
-            _adopt(self._connection)
             self.dropped.update(dict(self._connection.execute("SELECT reason, count FROM dropped").fetchall()))
             self.held = int(self._connection.execute("SELECT coalesce(sum(number), 0) FROM series").fetchone()[0])
             """Samples in the file."""
-        except (sqlite3.Error, HistoryError) as exc:
+        except sqlite3.Error as exc:
             self._connection.close()
             raise HistoryError(f"{path}: {exc}") from exc
 
@@ -88,7 +75,7 @@ class HistoryStore:
         Raises:
             HistoryError: the disk refused; nothing was changed.
         """
-        with self._transaction() as connection:
+        with _FILE.transaction(self._connection) as connection:
             kept = [sum(_keep(connection, batch.node, one) for one in batch.series) for batch in batches]
             dropped = self._make_room(connection) if self.bytes > self._caps.max_bytes else 0
             self._count("size", dropped)
@@ -104,7 +91,7 @@ class HistoryStore:
         """
         before = now_ms - self._caps.max_age * 1000
         dropped = 0
-        with self._transaction() as connection:
+        with _FILE.transaction(self._connection) as connection:
             for (series,) in connection.execute("SELECT id FROM series").fetchall():
                 dropped += _drop(connection, series, before, _DROPPED_AT_ONCE - dropped)
                 if dropped >= _DROPPED_AT_ONCE:
@@ -135,18 +122,6 @@ class HistoryStore:
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            yield self._connection
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as exc:
-            raise HistoryError(f"the file of samples refused the write: {exc}") from exc
-        finally:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-
 
 def read(path: Path, query: Query) -> list[tuple[int, str]]:
     """(time, value) from the file of a CloudCore that may be running: it is neither held up nor changed.
@@ -154,16 +129,11 @@ def read(path: Path, query: Query) -> list[tuple[int, str]]:
     Raises:
         HistoryError: there is no such file, it is not one of samples, or knows no such property; then it says which it knows.
     """
-    _check_file(path)
-    try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
-            _check_version(connection)
-            rows = connection.execute(
-                "SELECT ms, value FROM samples WHERE series = ? AND ms BETWEEN ? AND ? ORDER BY ms DESC LIMIT ?",
-                (_series_of(connection, query), query.since_ms, query.until_ms, query.limit),
-            ).fetchall()
-    except sqlite3.Error as exc:
-        raise HistoryError(f"{path}: {exc}") from exc
+    with _FILE.reading(path) as connection:
+        rows = connection.execute(
+            "SELECT ms, value FROM samples WHERE series = ? AND ms BETWEEN ? AND ? ORDER BY ms DESC LIMIT ?",
+            (_series_of(connection, query), query.since_ms, query.until_ms, query.limit),
+        ).fetchall()
     return rows[::-1]
 
 
@@ -180,28 +150,6 @@ def _series_of(connection: sqlite3.Connection, query: Query) -> int:
         )
     devices = connection.execute("SELECT DISTINCT node || '/' || device FROM series LIMIT 20").fetchall()
     raise HistoryError(f"no samples of {query.node}/{query.device}; there are of: {', '.join(sorted(d for (d,) in devices)) or 'none'}")
-
-
-def _check_file(path: Path) -> None:
-    try:
-        found = path.is_file()
-    except OSError as exc:
-        raise HistoryError(f"{str(path)[:100]}: cannot be read: {exc.strerror}") from exc
-    if not found:
-        raise HistoryError(f"{path}: no such file; name the file of samples with --file (edgesite keeps it in apiServer.dataDir)")
-
-
-def _adopt(connection: sqlite3.Connection) -> None:
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    if found == 0:
-        connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={_VERSION}; COMMIT;")
-    _check_version(connection)
-
-
-def _check_version(connection: sqlite3.Connection) -> None:
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    if found != _VERSION:
-        raise HistoryError(f"schema version {found}, this program knows {_VERSION}")
 
 
 def _keep(connection: sqlite3.Connection, node: str, one: Series) -> int:

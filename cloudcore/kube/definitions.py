@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
 
@@ -30,11 +31,12 @@ class Definitions(Protocol):
     async def update(self, resource: Resource, namespace: str | None, body: Mapping[str, Any]) -> dict[str, Any]: ...
 
 
-def packaged() -> list[dict[str, Any]]:
-    """The definitions that ship with CloudCore, by file name."""
+@cache
+def packaged() -> tuple[dict[str, Any], ...]:
+    """The definitions that ship with CloudCore, by file name: read once, to be changed by nobody."""
     folder = files("cloudcore").joinpath("crds")
     entries = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=lambda entry: entry.name)
-    return [yaml.load(entry.read_text("utf-8"), Loader=_Loader) for entry in entries]
+    return tuple(yaml.load(entry.read_text("utf-8"), Loader=_Loader) for entry in entries)
 
 
 async def install(kube: Definitions, webhook: Webhook | None) -> None:

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
-import json
-import time
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cloudcore.errors import IdentityError
-from cloudcore.pki.signing import check_node_name
+from cloudcore import lookup
 from cloudcore.pki.table import date, table
-from cloudcore.pki.tokens import parse_ttl
 from cloudcore.records.record import MAX_TOPIC, Query, Record, is_topic
 from cloudcore.records.store import read
 
@@ -27,13 +20,13 @@ _FIELDS = ("node", "topic", "id", "sent", "stored", "content")
 def add_records_parser(subparsers: Any) -> None:
     """Add ``records`` to the result of ``ArgumentParser.add_subparsers()``. Sets ``args.look`` and ``args.file_of``."""
     parser = subparsers.add_parser("records", help="print what boards have uploaded over MQTT")
-    parser.add_argument("--node", type=_node, metavar="N", help="of this node only")
+    parser.add_argument("--node", type=lookup.node, metavar="N", help="of this node only")
     parser.add_argument("--topic", type=_topic, metavar="T", help="on this topic only, e.g. SYS/dis/upload_records")
-    parser.add_argument("--since", type=_since, default=0, metavar="TIME", help="stored since then: 30m, 1h, 7d or 2026-01-31T12:00:00Z")
-    parser.add_argument("--limit", type=_limit, default=100, metavar="N", help="the newest N (default 100)")
-    parser.add_argument("-o", dest="output", choices=("table", "json", "csv"), default="table", help="how (default table, which shortens)")
-    parser.add_argument("--file", metavar="FILE", help="the file of records (default: the one in CloudCore's config)")
-    parser.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help="CloudCore's config")
+    parser.add_argument(
+        "--since", type=lookup.moment, default=0, metavar="TIME", help="stored since then: 30m, 1h, 7d or 2026-01-31T12:00:00Z"
+    )
+    parser.add_argument("--limit", type=lookup.limit(_MOST), default=100, metavar="N", help="the newest N (default 100)")
+    lookup.add_output_flags(parser, "records")
     parser.set_defaults(look=look, file_of=lambda config: config.records_file)
 
 
@@ -54,24 +47,15 @@ def as_table(records: Sequence[Record]) -> str:
 
 
 def as_json(records: Sequence[Record]) -> str:
-    """A list, a record a line."""
-    if not records:
-        return "[]"
-    lines = (json.dumps(dict(zip(_FIELDS, _values(each), strict=True)), ensure_ascii=False) for each in records)
-    return "[\n" + ",\n".join(lines) + "\n]"
+    return lookup.as_json(_FIELDS, _rows(records))
 
 
 def as_csv(records: Sequence[Record]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_FIELDS)
-    writer.writerows(_values(each) for each in records)
-    return text.getvalue().removesuffix("\n")
+    return lookup.as_csv(_FIELDS, _rows(records))
 
 
-def _values(record: Record) -> tuple[str, ...]:
-    sent, stored = (f"{date(ms // 1000)[:-1]}.{ms % 1000:03}Z" for ms in (record.sent_ms, record.stored_ms))
-    return record.node, record.topic, record.msg_id, sent, stored, record.content
+def _rows(records: Sequence[Record]) -> list[tuple[str, ...]]:
+    return [(one.node, one.topic, one.msg_id, lookup.stamp(one.sent_ms), lookup.stamp(one.stored_ms), one.content) for one in records]
 
 
 def _visible(text: str) -> str:
@@ -79,36 +63,7 @@ def _visible(text: str) -> str:
     return f"{shown}…" if len(text) > _SHOWN else shown
 
 
-def _node(text: str) -> str:
-    try:
-        check_node_name(text, of="expected a node")
-    except IdentityError as exc:
-        raise argparse.ArgumentTypeError(str(exc)) from None
-    return text
-
-
 def _topic(text: str) -> str:
     if not is_topic(text):
         raise argparse.ArgumentTypeError(f"expected an MQTT topic of at most {MAX_TOPIC} characters, got {text[:100]!r}")
     return text
-
-
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) <= _MOST and len(text) <= 9):
-        raise argparse.ArgumentTypeError(f"expected a number from 1 to {_MOST}, got {text[:32]!r}")
-    return int(text)
-
-
-def _since(text: str) -> int:
-    """Milliseconds since the epoch."""
-    try:
-        return int((time.time() - parse_ttl(text)) * 1000)
-    except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            raise ValueError
-        return int(moment.timestamp() * 1000)
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f"expected a time such as 30m, 1h, 7d or 2026-01-31T12:00:00Z, got {text[:40]!r}") from None

@@ -1,33 +1,23 @@
-"""The file of records: CloudCore's one door to SQLite. Statements in, values out, its errors turned into ours.
-
-WAL with synchronous=FULL: what a write returned from survives a power cut (D1). A reader beside the running process sees whole commits.
-"""
+"""The file of records: statements in, values out, SQLite's errors turned into ours."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 
+from cloudcore.datafile import DataFile
 from cloudcore.errors import RecordsError
 from cloudcore.records.record import Caps, Query, Record, greediest
 
-_VERSION = 1
-_PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA wal_autocheckpoint=1000",
-    # Nobody else writes; a short wait, because the event loop waits with us.
-    "PRAGMA busy_timeout=200",
-)
-
 # Rows keep the order in which they came, which is the board's order within a topic. ``held`` spares a walk through all of them.
-_TABLES = """
+_FILE = DataFile(
+    "records",
+    RecordsError,
+    """
 CREATE TABLE IF NOT EXISTS records (
     id INTEGER PRIMARY KEY AUTOINCREMENT, node TEXT NOT NULL, topic TEXT NOT NULL, msg_id TEXT NOT NULL,
     sent_ms INTEGER NOT NULL, stored_ms INTEGER NOT NULL, size INTEGER NOT NULL, content TEXT NOT NULL
@@ -36,7 +26,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS records_once ON records (node, msg_id);
 CREATE INDEX IF NOT EXISTS records_of_node ON records (node, id);
 CREATE TABLE IF NOT EXISTS held (node TEXT PRIMARY KEY, number INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS dropped (reason TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
-"""
+""",
+)
 _INSERT = "INSERT OR IGNORE INTO records (node, topic, msg_id, sent_ms, stored_ms, size, content) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _HOLD = (
     "INSERT INTO held VALUES (?, ?, ?) ON CONFLICT (node) DO UPDATE SET number = number + excluded.number, bytes = bytes + excluded.bytes"
@@ -75,19 +66,11 @@ class RecordStore:
             RecordsError: it is not ours, or cannot be read or made.
         """
         self._caps = caps
+        self._connection = _FILE.open(path)
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._connection = sqlite3.connect(path, isolation_level=None)
-        except (sqlite3.Error, OSError) as exc:
-            raise RecordsError(f"{path}: {exc}") from exc
-        try:
-            for pragma in _PRAGMAS:
-                self._connection.execute(pragma)
-            _adopt(self._connection)
             self.holding = _holding(self._connection)
             self._bytes = self.holding.bytes.total()
-        except (sqlite3.Error, RecordsError) as exc:
+        except sqlite3.Error as exc:
             self._connection.close()
             raise RecordsError(f"{path}: {exc}") from exc
 
@@ -102,7 +85,7 @@ class RecordStore:
             RecordsError: the disk refused; nothing was changed.
         """
         change = Holding()
-        with self._transaction() as connection:
+        with _FILE.transaction(self._connection) as connection:
             kept = sum(_keep(connection, record, change) for record in records)
             _drop_old(connection, now_ms - self._caps.max_age * 1000, change)
             self._make_room(connection, change)
@@ -129,18 +112,6 @@ class RecordStore:
                     break
             _drop(connection, going, "size", change)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            yield self._connection
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as exc:
-            raise RecordsError(f"the file of records refused the write: {exc}") from exc
-        finally:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-
 
 def read(path: Path, query: Query) -> list[Record]:
     """From the file of a CloudCore that may be running: it is neither held up nor changed.
@@ -148,43 +119,16 @@ def read(path: Path, query: Query) -> list[Record]:
     Raises:
         RecordsError: there is no such file, or it is not one of records.
     """
-    _check_file(path)
     conditions, values = ["stored_ms >= ?"], [query.since_ms]
     wanted: Sequence[tuple[str, str]] = (("node", query.node), ("topic", query.topic))
     chosen = [(column, value) for column, value in wanted if value]
     where = " AND ".join([*conditions, *(f"{column} = ?" for column, _ in chosen)])
-    try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
-            _check_version(connection)
-            rows = connection.execute(
-                f"SELECT node, topic, msg_id, sent_ms, stored_ms, content FROM records WHERE {where} ORDER BY id DESC LIMIT ?",
-                (*values, *(value for _, value in chosen), query.limit),
-            ).fetchall()
-    except sqlite3.Error as exc:
-        raise RecordsError(f"{path}: {exc}") from exc
+    with _FILE.reading(path) as connection:
+        rows = connection.execute(
+            f"SELECT node, topic, msg_id, sent_ms, stored_ms, content FROM records WHERE {where} ORDER BY id DESC LIMIT ?",
+            (*values, *(value for _, value in chosen), query.limit),
+        ).fetchall()
     return [Record(*row) for row in reversed(rows)]
-
-
-def _check_file(path: Path) -> None:
-    try:
-        found = path.is_file()
-    except OSError as exc:
-        raise RecordsError(f"{str(path)[:100]}: cannot be read: {exc.strerror}") from exc
-    if not found:
-        raise RecordsError(f"{path}: no such file; name the file of records with --file (edgesite keeps it in apiServer.dataDir)")
-
-
-def _adopt(connection: sqlite3.Connection) -> None:
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    if found == 0:
-        connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={_VERSION}; COMMIT;")
-    _check_version(connection)
-
-
-def _check_version(connection: sqlite3.Connection) -> None:
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    if found != _VERSION:
-        raise RecordsError(f"schema version {found}, this program knows {_VERSION}")
 
 
 def _holding(connection: sqlite3.Connection) -> Holding:

@@ -39,7 +39,7 @@ class KubeletClient:
     def __init__(self, certificate: Path, key: Path, ca: Path | None = None) -> None:
         """Raises: ConfigError: the file of the CA cannot be used."""
         try:
-            self._context = ssl.create_default_context(cafile=str(ca) if ca else None)
+            self._context = ssl.create_default_context(cafile=str(ca)) if ca else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         except (OSError, ValueError) as exc:
             why = "holds no certificate" if isinstance(exc, ssl.SSLError) else getattr(exc, "strerror", None) or exc
             raise ConfigError(f"--kubelet-certificate-authority: {str(ca)[:200]!r}: {why}") from exc

@@ -14,9 +14,10 @@ from viaduct.tokenrequest import TokenRequest
 
 class FakeMeta:
     """``pods_stored`` and ``objects`` are what the store holds; ``statuses`` what was reported, newest last.
-    ``tokens``: by (service account, audience), and for how many seconds they are fresh; ``asked`` what was asked for."""
+    ``tokens``: by (service account, audience), and for how many seconds they are fresh; ``asked`` what was asked for. ``away``: so is the
+    cloud; ``refused``: registrations that failed for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, away: bool = False) -> None:
         self.pods_stored: dict[str, dict[str, Any]] = {}
         self.objects: dict[tuple[str, str, str], dict[str, Any]] = {}
         self.statuses: list[tuple[str, dict[str, Any]]] = []
@@ -26,7 +27,8 @@ class FakeMeta:
         self.tokens: dict[tuple[str, str], str] = {}
         self.fresh = 3000.0
         self.asked: list[tuple[str, TokenRequest, bool]] = []
-        self.away = False
+        self.away = away
+        self.refused = 0
         self._last_by_uid: dict[str, dict[str, Any]] = {}
         self._changed = threading.Condition()
 
@@ -75,6 +77,9 @@ class FakeMeta:
 
     def register_node(self, node: str, labels: dict[str, str], status: dict[str, Any], *, timeout: float = 60.0) -> bool:
         if self.away:
+            with self._changed:
+                self.refused += 1
+                self._changed.notify_all()
             raise NoAnswer("the cloud is away")
         with self._changed:
             self.registrations.append(labels)

@@ -13,6 +13,7 @@ from cloudcore.errors import KubeForbidden
 from cloudcore.kube.client import KubeClient, WatchEvent
 from cloudcore.kube.resources import Resource
 
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MANIFEST = Path(__file__).parents[2] / "packaging/manifests/rbac.yaml"
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
@@ -30,7 +31,7 @@ class Right(NamedTuple):
 @cache
 def granted() -> frozenset[Right]:
     found = set()
-    for document in yaml.safe_load_all(MANIFEST.read_text()):
+    for document in yaml.load_all(MANIFEST.read_text(), _Loader):
         namespace = document["metadata"].get("namespace", "")
         for rule in document.get("rules") or ():
             for verb in rule["verbs"]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.module.cloudhub.harness import Edge
+from tests.fakes.edge import Edge
 from viaduct.codec import decode as message_of
 from viaduct.message import error_to
 from viaduct.streamrequest import StreamRequest, Verb, parse_request

@@ -20,8 +20,8 @@ from bumble.core import AdvertisingData
 from bumble.link import LocalLink
 from bumble.transport import open_transport
 
+from tests.contract.mappers.test_bluetooth import FAN, HUMIDITY, LAMP, LEVEL, TEMPERATURE, eventually, is_away, serve
 from tests.fakes.bluez import Peripheral
-from tests.module.mappers.test_bluetooth import FAN, HUMIDITY, LAMP, LEVEL, TEMPERATURE, eventually, is_away, serve
 from tests.unit.mappers.bluetooth.made import MAC
 
 pytestmark = pytest.mark.skipif(not Path("/dev/vhci").exists() or os.geteuid() != 0, reason="needs a kernel with hci_vhci")

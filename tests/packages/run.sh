@@ -37,7 +37,7 @@ lay_tree() {
     cp "$work/now/bramble-${package}_"*.deb "$work/$1/packages/"
     cp "$work/next/bramble-${package}_"*.deb "$work/$1/packages/next/"
   done
-  cp "$here/before_boot.sh" "$here/booted.sh" "$here/claims.sh" "$work/$1/packages/"
+  cp "$here/before_boot.sh" "$here/booted.sh" "$here/claims.sh" "$here/sinks.py" "$top/examples/rule.yaml" "$work/$1/packages/"
 }
 
 # With the network, without systemd: what a package brings, and what its purge leaves.
@@ -60,14 +60,14 @@ ExecStart=/bin/bash /packages/booted.sh
 ExecStopPost=/bin/systemctl --no-block poweroff
 StandardOutput=append:/packages/out
 StandardError=append:/packages/out
-TimeoutStartSec=240
+TimeoutStartSec=480
 END
   mkdir -p "$tree/etc/systemd/system/multi-user.target.wants"
   ln -sf ../claims.service "$tree/etc/systemd/system/multi-user.target.wants/claims.service"
   ln -sf /lib/systemd/system/multi-user.target "$tree/etc/systemd/system/default.target"
   echo board1 >"$tree/etc/hostname"
   : >"$tree/packages/out"
-  timeout 280 unshare --mount --uts --ipc --pid --net --cgroup --fork --kill-child /bin/bash "$here/boot.sh" "$tree" >"$tree.console" 2>&1 || true
+  timeout 540 unshare --mount --uts --ipc --pid --net --cgroup --fork --kill-child /bin/bash "$here/boot.sh" "$tree" >"$tree.console" 2>&1 || true
   cat "$tree/packages/out"
   grep -q '^every claim holds$' "$tree/packages/out" || { tail -n 20 "$tree.console" >&2; return 1; }
 }

@@ -14,8 +14,8 @@ import aiohttp
 
 from cloudcore.admission.service import CONVERT, DEVICES, MODELS, Admission
 from cloudcore.pki.tls import server_ssl_context
+from tests.fakes.edge import authority, client_context, runs
 from tests.fuzz.test_reviews import DEVICE, OLD_MODEL, admission_review, conversion_review
-from tests.module.cloudhub.harness import authority, client_context, runs
 
 
 @dataclass

@@ -17,7 +17,7 @@ from cloudcore.pki.authority import Authority
 from cloudcore.pki.certificates import Signer, create_authority
 from cloudcore.pki.signing import CA_LIFETIME, serial_number, validity
 from cloudcore.pki.tls import server_ssl_context
-from tests.module.cloudhub.harness import LEDGER, authority, edge_context, inventory, pod, report, runs, site, until
+from tests.fakes.edge import LEDGER, authority, edge_context, inventory, pod, report, runs, site, until
 from viaduct.codec import MAX_FRAME_BYTES, encode
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from cloudcore.cloudhub.session import Limits
-from tests.module.cloudhub.harness import LEDGER, inventory, pod, removal, report, runs, site, until
+from tests.fakes.edge import LEDGER, inventory, pod, removal, report, runs, site, until
 from viaduct.delivery import Timing
 from viaduct.message import new_message
 

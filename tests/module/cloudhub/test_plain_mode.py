@@ -8,7 +8,7 @@ import pytest
 
 from cloudcore.errors import KubeNotFound, KubeUnreachable, Refused
 from cloudcore.ports import Owed
-from tests.module.cloudhub.harness import pod, report, runs, site, until
+from tests.fakes.edge import pod, report, runs, site, until
 from viaduct.delivery import Timing
 from viaduct.message import Message, new_message, reply_to
 

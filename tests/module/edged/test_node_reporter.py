@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 from edgecore.beehive.letters import LinkChanged
+from tests.fakes.meta import FakeMeta
 from tests.module.edged.conftest import Stage
 
 
@@ -17,16 +20,16 @@ def test_the_node_registers_when_the_cloud_can_be_asked_and_tells_its_status_onc
     assert len(stage.meta.node_statuses) <= told + 1
 
 
-def test_a_node_that_cannot_register_tries_again(stage: Stage) -> None:
-    stage.stop()
-    stage.meta.away = True
-    stage.meta.registrations.clear()
-    stage.meta.node_statuses.clear()
+def test_a_node_that_cannot_register_tries_again(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "edged", meta=FakeMeta(away=True))
     stage.start()
-    stage.wait(lambda: stage.engine is not None)
-    assert stage.meta.node_statuses == []
-    stage.meta.away = False
-    stage.wait(lambda: stage.meta.registrations and stage.meta.node_statuses)
+    try:
+        stage.wait(lambda: stage.meta.refused)
+        assert stage.meta.node_statuses == []
+        stage.meta.away = False
+        stage.wait(lambda: stage.meta.registrations and stage.meta.node_statuses)
+    finally:
+        stage.stop()
 
 
 def test_every_look_is_told_to_a_cloud_that_knows_no_other_heartbeat(stage: Stage) -> None:

@@ -12,7 +12,7 @@ from tests.fakes.fakehub import FakeHub, wait_until
 from tests.module.edgehub.conftest import Board
 from viaduct.message import Message, new_message
 
-ROWS = 100_000
+ROWS = 30_000
 LANES = 40
 
 
@@ -34,7 +34,7 @@ def _twin_report() -> Message:
     )
 
 
-def test_a_fresh_report_passes_a_hundred_thousand_events_and_these_go_at_their_pace(board: Board, hub: FakeHub) -> None:
+def test_a_fresh_report_passes_tens_of_thousands_of_events_and_these_go_at_their_pace(board: Board, hub: FakeHub) -> None:
     wait_until(lambda: hub.received)
     hub.stop()
 

@@ -32,6 +32,7 @@ from mappers.serialport import nmea
 from mappers.serialport.address import instrument_of
 from mappers.serialport.driver import SerialDriver
 from mappers.serialport.visitors import visitor_of as said_of
+from tests.fakes.crds import schemas
 from tests.unit.mappers.gpio import made as gpio
 from tests.unit.mappers.i2c import made as i2c
 from tests.unit.mappers.serialport import made as serial
@@ -62,14 +63,6 @@ def manifests(*names: str) -> list[dict[str, Any]]:
     return [item for name in names for item in yaml.safe_load_all((TOP / "examples" / f"{name}.yaml").read_text())]
 
 
-def schema(kind: str) -> dict[str, Any]:
-    definition = yaml.safe_load((TOP / "cloudcore" / "crds" / f"devices.kubeedge.io_{kind.lower()}s.yaml").read_text())
-    found: dict[str, Any] = next(
-        version["schema"]["openAPIV3Schema"] for version in definition["spec"]["versions"] if version["name"] == "v1alpha1"
-    )
-    return found
-
-
 def test_the_page_names_every_example_of_a_device() -> None:
     assert set(NAMED) == {name for names in SERVED.values() for name in names}
 
@@ -77,8 +70,8 @@ def test_the_page_names_every_example_of_a_device() -> None:
 @pytest.mark.parametrize("protocol", SERVED)
 def test_the_examples_are_accepted_and_nothing_of_them_is_dropped(protocol: str) -> None:
     for manifest in manifests(*SERVED[protocol]):
-        assert validate(schema(manifest["kind"]), manifest) == []
-        assert prune(schema(manifest["kind"]), manifest) == manifest
+        assert validate(schemas(manifest["kind"])["v1alpha1"], manifest) == []
+        assert prune(schemas(manifest["kind"])["v1alpha1"], manifest) == manifest
 
 
 @pytest.mark.parametrize("protocol", SERVED)

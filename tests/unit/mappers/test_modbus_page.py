@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from cloudstub.kinds.schema_shape import prune
 from cloudstub.kinds.schema_validate import validate
 from mappers.modbus.driver import ModbusDriver
 from mappers.sdk import profile
 from tests.fakes import modbuspage
-
-CRDS = Path(__file__).parents[3] / "cloudcore" / "crds"
-PLURALS = {"DeviceModel": "devicemodels", "Device": "devices"}
-
-
-def schema(kind: str) -> dict[str, Any]:
-    definition = yaml.safe_load((CRDS / f"devices.kubeedge.io_{PLURALS[kind]}.yaml").read_text())
-    found: dict[str, Any] = next(
-        version["schema"]["openAPIV3Schema"] for version in definition["spec"]["versions"] if version["name"] == "v1alpha1"
-    )
-    return found
+from tests.fakes.crds import schemas
 
 
 def test_the_manifests_of_the_page_are_accepted_and_nothing_of_them_is_dropped() -> None:
     for manifest in modbuspage.manifests():
-        assert validate(schema(manifest["kind"]), manifest) == []
-        assert prune(schema(manifest["kind"]), manifest) == manifest
+        assert validate(schemas(manifest["kind"])["v1alpha1"], manifest) == []
+        assert prune(schemas(manifest["kind"])["v1alpha1"], manifest) == manifest
 
 
 def test_every_device_of_the_page_is_served_whole() -> None:
@@ -64,5 +52,5 @@ def _with(kind: str, path: str, value: Any) -> dict[str, Any]:
     ],
 )
 def test_a_wrong_word_is_refused_by_the_api_with_its_path(kind: str, path: str, value: Any) -> None:
-    (problem,) = validate(schema(kind), _with(kind, path, value))
+    (problem,) = validate(schemas(kind)["v1alpha1"], _with(kind, path, value))
     assert path.rpartition(".")[2] in str(problem)

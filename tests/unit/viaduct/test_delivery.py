@@ -200,7 +200,7 @@ def test_a_forgotten_lane_owes_nothing() -> None:
     assert delivery.acknowledged("m1", 1.0) is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=min(60, settings.default.max_examples), deadline=None)
 @given(seed=st.integers(0, 10**6), loss=st.floats(0.0, 0.6))
 def test_over_a_lossy_link_every_lane_ends_at_its_newest_version_and_never_steps_back(seed: int, loss: float) -> None:
     chance = random.Random(seed)

@@ -12,7 +12,7 @@ from cloudcore.cloudstream.stream import Stream
 from cloudcore.cloudstream.tunnel import Pulse
 from cloudcore.cloudstream.tunnels import Tunnels
 from cloudcore.errors import StreamError
-from tests.module.cloudhub.harness import runs, until
+from tests.fakes.edge import runs, until
 from viaduct.message import Message
 from viaduct.streamrequest import StreamRequest, Verb
 from viaduct.tunnel import MAX_DATA, MAX_STREAMS, WINDOW, Channel, Credit, Data, End, Eof, Frame, Open, Ready, Resize, decode, encode

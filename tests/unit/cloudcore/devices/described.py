@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from cloudcore.kube.definitions import packaged
+from tests.fakes.crds import schemas
 
 Object = dict[str, Any]
 _NAMES = st.sampled_from(["temperature", "fan", "a.b", "x"])
@@ -22,13 +22,6 @@ _ANYTHING = st.dictionaries(
     max_size=4,
 )
 _NAMING = ("name", "propertyName", "protocolName")
-
-
-@cache
-def schemas(kind: str) -> dict[str, Object]:
-    """The schemas of our CRD of ``kind``, by version."""
-    definition = next(one for one in packaged() if one["spec"]["names"]["kind"] == kind)
-    return {version["name"]: version["schema"]["openAPIV3Schema"] for version in definition["spec"]["versions"]}
 
 
 @cache

@@ -9,7 +9,7 @@ import pytest
 from cloudcore.devices import native
 from cloudcore.devices.conversion import converted
 from cloudcore.devices.model import Access
-from tests.unit.cloudcore.devices.described import schemas
+from tests.fakes.crds import schemas
 
 Object = dict[str, Any]
 TCP = {"ip": "10.0.0.5", "port": 502, "slaveID": "7"}

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from cloudcore.devices.conversion import KEPT, converted
 from cloudcore.devices.keepsake import remember, restore
 from cloudstub.kinds.schema import validate
-from tests.unit.cloudcore.devices.described import objects, schemas
+from tests.fakes.crds import schemas
+from tests.unit.cloudcore.devices.described import objects
 
 Object = dict[str, Any]
 OTHER = {"v1alpha1": "v1beta1", "v1beta1": "v1alpha1"}
@@ -28,7 +29,11 @@ _JSON = st.recursive(
     max_leaves=12,
 )
 
-patiently = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+patiently = settings(
+    deadline=None,
+    max_examples=min(25, settings.default.max_examples),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
 
 
 @pytest.mark.parametrize(("kind", "version"), EVERY)

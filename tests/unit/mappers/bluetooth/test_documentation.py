@@ -11,6 +11,7 @@ from cloudcore.devicecontroller.profile import profile_text
 from cloudstub.kinds.schema_shape import prune
 from cloudstub.kinds.schema_validate import validate
 from mappers.sdk import profile
+from tests.fakes.crds import schemas
 from tests.unit.mappers.bluetooth.made import simulated
 
 TOP = Path(__file__).parents[4]
@@ -21,19 +22,11 @@ def manifests() -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(text.split("```yaml\n")[1].split("```")[0]))
 
 
-def schema(plural: str) -> dict[str, Any]:
-    definition = yaml.safe_load((TOP / "cloudcore" / "crds" / f"devices.kubeedge.io_{plural}.yaml").read_text())
-    found: dict[str, Any] = next(
-        version["schema"]["openAPIV3Schema"] for version in definition["spec"]["versions"] if version["name"] == "v1alpha1"
-    )
-    return found
-
-
 def test_the_manifests_of_the_page_are_accepted_and_nothing_of_them_is_dropped() -> None:
     model, device = manifests()
-    for plural, manifest in (("devicemodels", model), ("devices", device)):
-        assert validate(schema(plural), manifest) == []
-        assert prune(schema(plural), manifest) == manifest
+    for manifest in (model, device):
+        assert validate(schemas(manifest["kind"])["v1alpha1"], manifest) == []
+        assert prune(schemas(manifest["kind"])["v1alpha1"], manifest) == manifest
 
 
 def test_the_manifests_of_the_page_are_served_whole() -> None:
