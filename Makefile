@@ -5,7 +5,7 @@ QUICK_TESTS := $(PY) -m pytest -n $(shell expr $$(nproc) \* 3) --dist worksteal 
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-down check format test deb test-deb test-update containers test-containers test-cluster test-vm test-hardware test-armhf \
+.PHONY: help install demo demo-down check format test deb test-deb test-update containers test-containers test-cluster test-vm test-hardware test-armhf image test-image \
 	fuzz faults bench clean
 
 help: ## this list
@@ -74,6 +74,14 @@ test-hardware: ## the mappers on the kernel's simulated pins and buses, in a vir
 
 test-armhf: ## the unit tests in a 32-bit userland, emulated, on Debian's own libraries (root, network, half an hour)
 	@tests/armhf/run.sh $(T)
+
+image: ## the image of an SD card: ARCH=arm64 or armhf, MIRROR= a snapshot of Debian's archive (root, network, a quarter of an hour)
+	@packaging/install.sh demo
+	@$(PY) -m images.sdcard.build $(or $(ARCH),arm64) $(if $(MIRROR),--mirror '$(MIRROR)') $(if $(SECURITY_MIRROR),--security-mirror '$(SECURITY_MIRROR)') $(if $(BASE),--base '$(BASE)') $(if $(SUITE_ONLY),--suite-only)
+
+test-image: ## boot it on an emulated board, from a bramble.yaml to a pod, without a login: ARCH=arm64 (root, after make image)
+	@packaging/install.sh demo
+	@ARCH=$(or $(ARCH),arm64) $(if $(IMAGE),IMAGE='$(IMAGE)') $(PY) -m tests.image.card
 
 fuzz: ## hostile input, other than last time: SECONDS=180
 	@packaging/install.sh test

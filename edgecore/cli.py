@@ -39,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _examine(arguments)
     if arguments[:1] == ["diag"]:
         return _pack(arguments)
+    if arguments[:1] == ["firstboot"]:
+        return _set_up(arguments)
     if arguments[:1] == ["update"]:
         return _update(arguments)
     args = _parser().parse_args(arguments)
@@ -75,6 +77,13 @@ def _examine(arguments: Sequence[str]) -> int:
 def _pack(arguments: Sequence[str]) -> int:
     """Loaded only here, as ``doctor``."""
     from edgecore.diag.commands import run
+
+    return run(arguments)
+
+
+def _set_up(arguments: Sequence[str]) -> int:
+    """Loaded only here, as ``join``."""
+    from edgecore.firstboot.commands import run
 
     return run(arguments)
 
