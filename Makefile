@@ -5,12 +5,13 @@ QUICK_TESTS := $(PY) -m pytest -n $(shell expr $$(nproc) \* 3) --dist worksteal 
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-down check format test deb test-deb test-cluster test-vm test-hardware fuzz faults bench clean
+.PHONY: help install demo demo-down check format test deb test-deb test-update containers test-containers test-cluster test-vm test-hardware test-armhf image test-image \
+	fuzz faults bench clean
 
 help: ## this list
 	@echo 'Bramble. On a fresh Debian or Raspberry Pi OS machine, as root or with sudo:'
 	@echo
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-15s %s\n", $$1, $$2}'
 	@echo
 	@echo '  make demo ONCE=1     run the main job to its end without a person, check every step, clean up'
 	@echo '  make test T=PATH     only the tests in PATH (or anything else that pytest takes)'
@@ -49,6 +50,16 @@ deb: ## build the Debian packages into dist/
 test-deb: ## install them in fresh Debian 12 and 13 trees, boot, join, upgrade, purge (root, network, five minutes; not part of make test)
 	@tests/packages/run.sh $(SUITES)
 
+containers: ## build the container images into dist/: ARCHES="amd64 arm64 armhf", this machine's alone where none is named
+	@packaging/containers/build.sh
+
+test-containers: ## run them in Podman, non-root and read-only, and the Helm chart by a real helm (root, network, minutes; not part of make test)
+	@packaging/install.sh test
+	@tests/containers/run.sh $(if $(T),-k '$(T)')
+
+test-update: ## updates with real dpkg and systemd in a Debian tree: from the cloud, by hand, broken versions, killed, CUTS=6 power cuts (root, network, 20 minutes)
+	@CUTS='$(CUTS)' tests/packages/update.sh $(SUITES)
+
 test-cluster: ## CloudCore and a board at a real Kubernetes API server, built from Debian's source (root, network, half an hour; not part of make test)
 	@packaging/install.sh test
 	@tests/cluster/run.sh $(if $(T),-k '$(T)')
@@ -60,6 +71,17 @@ test-vm: ## the packages on a virtual machine: install, pods, limits, reboot, po
 test-hardware: ## the mappers on the kernel's simulated pins and buses, in a virtual machine (root, network, minutes)
 	@packaging/install.sh demo
 	@$(PY) -m tests.vm.hardware
+
+test-armhf: ## the unit tests in a 32-bit userland, emulated, on Debian's own libraries (root, network, half an hour)
+	@tests/armhf/run.sh $(T)
+
+image: ## the image of an SD card: ARCH=arm64 or armhf, MIRROR= a snapshot of Debian's archive (root, network, a quarter of an hour)
+	@packaging/install.sh demo
+	@$(PY) -m images.sdcard.build $(or $(ARCH),arm64) $(if $(MIRROR),--mirror '$(MIRROR)') $(if $(SECURITY_MIRROR),--security-mirror '$(SECURITY_MIRROR)') $(if $(BASE),--base '$(BASE)') $(if $(SUITE_ONLY),--suite-only)
+
+test-image: ## boot it on an emulated board, from a bramble.yaml to a pod, without a login: ARCH=arm64 (root, after make image)
+	@packaging/install.sh demo
+	@ARCH=$(or $(ARCH),arm64) $(if $(IMAGE),IMAGE='$(IMAGE)') $(PY) -m tests.image.card
 
 fuzz: ## hostile input, other than last time: SECONDS=180
 	@packaging/install.sh test

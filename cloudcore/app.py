@@ -53,6 +53,7 @@ from cloudcore.synccontroller.objectsync import slim
 from cloudcore.synccontroller.record import SyncRecord
 from cloudcore.synccontroller.service import SyncController
 from cloudcore.tlsserver import TLSServer
+from cloudcore.upgradecontroller.service import UpgradeController
 
 logger = logging.getLogger(__name__)
 
@@ -223,9 +224,18 @@ class _Building:
             now=self._now,
             noticed=notice,
         )
+        upgrade = UpgradeController(
+            self._kube,
+            jobs=get(resources.NODE_UPGRADE_JOBS),
+            nodes=get(resources.NODES),
+            downlink=hub,
+            now=self._now,
+            noticed=notice,
+        )
         wanted: list[tuple[bool, Target, Any]] = [
             (modules.edgecontroller.enable, Target.EDGE, edge),
             (modules.devicecontroller.enable, Target.DEVICE, device),
+            (modules.upgradecontroller.enable, Target.UPGRADE, upgrade),
         ]
         uplinks: dict[Target, Uplink] = {target: controller for enabled, target, controller in wanted if enabled}
         sync.watch([controller for enabled, _, controller in wanted if enabled])
@@ -244,7 +254,7 @@ class _Building:
         for part in started:
             self._closing.push_async_callback(part.stop)
             await part.start()
-        await self._informers.wait_synced(but=resources.DEVICE_RULES)
+        await self._informers.wait_synced(but=(resources.DEVICE_RULES, resources.NODE_UPGRADE_JOBS))
 
     async def _watch_revocations(self, identity: Identity, hub: CloudHub) -> None:
         changed = asyncio.Event()

@@ -246,6 +246,11 @@ class SyncController:
 
 
 @dataclass(frozen=True, slots=True)
+class UpgradeController:
+    enable: bool = setting(True, "Bring nodes to another version of Bramble, as NodeUpgradeJobs say.")
+
+
+@dataclass(frozen=True, slots=True)
 class Modules:
     IGNORED: ClassVar[tuple[str, ...]] = ("dynamicController", "iptablesManager", "router", "taskManager")
 
@@ -257,6 +262,7 @@ class Modules:
     history: History = section(History, "Samples of devices.")
     records: Records = section(Records, "What nodes upload.")
     synccontroller: SyncController = section(SyncController, "Repair.")
+    upgradecontroller: UpgradeController = section(UpgradeController, "Versions of Bramble on the nodes.")
 
 
 @dataclass(frozen=True, slots=True)

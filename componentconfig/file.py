@@ -27,7 +27,11 @@ def load(path: Path) -> Any:
     Raises:
         ConfigError: no such file, not readable, over 1 MiB, not UTF-8, not YAML, aliases, too deep, a key given twice.
     """
-    text = read_text(path)
+    return parse(path, read_text(path))
+
+
+def parse(path: Path | str, text: str) -> Any:
+    """The content of the one YAML document in ``text``; ``path`` is named in errors. Raises: ConfigError as ``load``."""
     try:
         _check_events(path, text)
         return yaml.load(text, _Loader)
@@ -66,7 +70,7 @@ class _Loader(_Base):
         return super().construct_mapping(node, deep)
 
 
-def _check_events(path: Path, text: str) -> None:
+def _check_events(path: Path | str, text: str) -> None:
     """Before anything is built: no aliases (a few lines of them can grow to gigabytes) and no bottomless nesting."""
     depth = 0
     for event in yaml.parse(text, _Base):

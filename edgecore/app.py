@@ -242,6 +242,13 @@ def _keep_modules(
             from edgecore.rules.module import Rules
 
             keeper.keep(ModuleName.RULES, Group.RULES, lambda: Rules(switchboard, database, node=node, folder=modules.rules.folder))
+    if modules.metamanager.enable:
+        from edgecore.upgrade.module import Upgrade, why_not
+
+        cannot = why_not if modules.upgrade.enable else lambda: "modules.upgrade.enable is off on this board"
+        keeper.keep(
+            ModuleName.UPGRADE, Group.UPGRADE, lambda: Upgrade(switchboard, database, socket=modules.local_api.socket, cannot=cannot)
+        )
     if modules.local_api.enable:
         _keep_local_api(config, node, keeper, switchboard, database, recorder, pull_board)
     if modules.edgehub.enable:

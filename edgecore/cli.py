@@ -39,6 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _examine(arguments)
     if arguments[:1] == ["diag"]:
         return _pack(arguments)
+    if arguments[:1] == ["firstboot"]:
+        return _set_up(arguments)
+    if arguments[:1] == ["update"]:
+        return _update(arguments)
     args = _parser().parse_args(arguments)
     text = answer(args, EdgeCoreConfig, __version__)
     if text is not None:
@@ -77,6 +81,20 @@ def _pack(arguments: Sequence[str]) -> int:
     return run(arguments)
 
 
+def _set_up(arguments: Sequence[str]) -> int:
+    """Loaded only here, as ``join``."""
+    from edgecore.firstboot.commands import run
+
+    return run(arguments)
+
+
+def _update(arguments: Sequence[str]) -> int:
+    """Loaded only here, as ``doctor``."""
+    from edgecore.updater.commands import run
+
+    return run(arguments)
+
+
 def _join(arguments: Sequence[str]) -> int:
     """Loaded only here: the agent has no use for it."""
     from edgecore.certs.commands import add_join_parser, run_join
@@ -92,7 +110,8 @@ def _parser() -> argparse.ArgumentParser:
         description="The agent on an edge board: pods, devices and one durable link to the cloud.",
         epilog="edgecore join --help tells how this board becomes a node; with the agent running, edgecore "
         f"{'|'.join(LOCAL_COMMANDS)} --help tell how to ask it, also without the cloud. "
-        "edgecore doctor says what is wrong with this board, edgecore diag packs what others need to find a fault.",
+        "edgecore doctor says what is wrong with this board, edgecore diag packs what others need to find a fault, "
+        "edgecore update brings it to another version of Bramble, and back where that one does not work.",
     )
     add_config_flags(parser, DEFAULT_FILE)
     parser.add_argument("--log-level", choices=logs.LEVELS, default="info", help="how much to say on stderr (default info)")

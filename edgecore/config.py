@@ -351,6 +351,11 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class Upgrade:
+    enable: bool = setting(True, "Take NodeUpgradeJobs of the cloud: let it bring this board to another version of Bramble.")
+
+
+@dataclass(frozen=True, slots=True)
 class Modules:
     IGNORED: ClassVar[tuple[str, ...]] = ("dbTest", "taskManager")
 
@@ -364,6 +369,7 @@ class Modules:
     metamanager: MetaManager = section(MetaManager, "What the cloud said, kept.")
     rules: Rules = section(Rules, "Rules.")
     servicebus: ServiceBus = section(ServiceBus, "HTTP to applications on this node.")
+    upgrade: Upgrade = section(Upgrade, "Versions of Bramble.")
 
 
 @dataclass(frozen=True, slots=True)

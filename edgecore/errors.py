@@ -90,3 +90,11 @@ class ImagePullError(EngineError):
 
 class IdentityError(EdgeCoreError):
     """Enrolment, renewal or the certificate files failed; the text says what may help."""
+
+
+class FirstBootError(EdgeCoreError):
+    """What the card says could not be read, or not be done; the text says what may help."""
+
+
+class UpdateError(EdgeCoreError):
+    """A step of an update could not be done; the text says which and why."""

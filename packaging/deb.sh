@@ -33,6 +33,9 @@ copy_source() {
   fi
   cp -a "$build/bramble/packaging/debian" "$build/bramble/debian"
   cp "$top/packaging/systemd/edgecore.service" "$build/bramble/debian/bramble-edgecore.edgecore.service"
+  for kind in service path; do
+    cp "$top/packaging/systemd/bramble-update.$kind" "$build/bramble/debian/bramble-edgecore.bramble-update.$kind"
+  done
   cp "$top/packaging/systemd/cloudcore.service" "$build/bramble/debian/bramble-cloudcore.cloudcore.service"
   cp "$top/packaging/systemd/edgesite.service" "$build/bramble/debian/bramble-edgesite.edgesite.service"
   cp "$top/packaging/systemd/bramble-mapper@.service" "$build/bramble/debian/bramble-mappers.bramble-mapper@.service"

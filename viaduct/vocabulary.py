@@ -51,6 +51,8 @@ class Group(StrEnum):
     """On the board only, as the groups of its other modules."""
     RULES = "rules"
     """On the board only."""
+    UPGRADE = "upgrade"
+    """On the board only."""
 
 
 class Source(StrEnum):
@@ -67,6 +69,8 @@ class Source(StrEnum):
     EDGED = "edged"
     TWIN = "twin"
     RULES = "rules"
+    UPGRADE = "upgrade"
+    UPGRADECONTROLLER = "upgradecontroller"
     EVENTBUS = "eventbus"
     BUS = "bus"
     SERVICEBUS = "servicebus"
@@ -88,6 +92,7 @@ class ModuleName(StrEnum):
     LOCALAPI = "localapi"
     EDGESTREAM = "edgestream"
     RULES = "rules"
+    UPGRADE = "upgrade"
 
 
 class ResourceType(StrEnum):
@@ -113,10 +118,12 @@ class ResourceType(StrEnum):
     """Of KubeEdge 1.8 and later; named after the service account (P5.11)."""
     DEVICERULE = "devicerule"
     DEVICERULESTATUS = "devicerulestatus"
+    NODEUPGRADEJOB = "nodeupgradejob"
+    NODEUPGRADEJOBSTATUS = "nodeupgradejobstatus"
 
 
-OURS = frozenset({ResourceType.SERVICE, ResourceType.ENDPOINTS, ResourceType.DEVICERULE})
-"""What goes down in ledger mode only: KubeEdge's boards do not know it, or not as single objects (P5.10, P8.3)."""
+OURS = frozenset({ResourceType.SERVICE, ResourceType.ENDPOINTS, ResourceType.DEVICERULE, ResourceType.NODEUPGRADEJOB})
+"""What goes down in ledger mode only: KubeEdge's boards do not know it, or not as single objects (P5.10, P8.3, P9.2)."""
 
 SERVED = frozenset({ResourceType.SERVICE, ResourceType.ENDPOINTS})
 """What names on the board are made of (P5.10)."""

@@ -34,6 +34,7 @@ _REPORTS = {
     ResourceType.NODE: frozenset({Operation.UPDATE, Operation.QUERY}),
     ResourceType.EVENT: frozenset({Operation.UPDATE}),
     ResourceType.DEVICERULESTATUS: frozenset({Operation.UPDATE}),
+    ResourceType.NODEUPGRADEJOBSTATUS: frozenset({Operation.UPDATE}),
 }
 _OF_A_DEVICE = {"twin/edge_updated": Operation.UPDATE, "state": Operation.UPDATE}
 

@@ -25,7 +25,8 @@ def is_sent_once(message: Message) -> bool:
 
 
 def is_known(key: str) -> bool:
-    """Whether a KubeEdge edge is owed what lies under ``key``: Services and rules are for Bramble's boards (P5.10, P8.3)."""
+    """Whether a KubeEdge edge is owed what lies under ``key``: Services, rules and upgrades are for Bramble's boards (P5.10,
+    P8.3, P9.2)."""
     return key.partition("/")[2].partition("/")[0] not in OURS
 
 

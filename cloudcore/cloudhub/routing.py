@@ -8,7 +8,7 @@ from cloudcore.errors import Refused
 from viaduct.errors import MalformedResource
 from viaduct.message import Message
 from viaduct.resource import MEMBERSHIP_DETAIL, SAMPLES_RESOURCE, parse_device_resource, parse_resource
-from viaduct.vocabulary import Group, Operation, Source
+from viaduct.vocabulary import Group, Operation, ResourceType, Source
 
 
 class Target(Enum):
@@ -18,6 +18,7 @@ class Target(Enum):
     DEVICE = "devicecontroller"
     RECORDS = "records"
     HISTORY = "history"
+    UPGRADE = "upgradecontroller"
 
 
 class Kind(Enum):
@@ -63,10 +64,10 @@ def target_of(message: Message) -> Target:
             if message.route.resource != MEMBERSHIP_DETAIL:
                 parse_device_resource(message.route.resource)
             return Target.DEVICE
-        parse_resource(message.route.resource)
+        path = parse_resource(message.route.resource)
     except MalformedResource as exc:
         raise Refused(f"route.resource: {exc}") from exc
-    return Target.EDGE
+    return Target.UPGRADE if path.type == ResourceType.NODEUPGRADEJOBSTATUS else Target.EDGE
 
 
 def lane_of(message: Message) -> str:

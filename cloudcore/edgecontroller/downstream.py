@@ -82,7 +82,7 @@ class Downstream:
             path = parse_resource(key)
         except MalformedResource:
             return None
-        if not path.name or key.startswith("device/"):
+        if not path.name or key.startswith("device/") or path.type == ResourceType.NODEUPGRADEJOB:
             return None
         if path.type == ResourceType.DEVICERULE and not self.rules.is_listed:
             return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import cramjam
+import snappy
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from cloudcore.history.sample import Batch, number_of
@@ -44,7 +44,11 @@ def _message_class() -> Any:
             message.field.add(name=field, number=number, type=kind, label=label, type_name=of or None)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("prometheus.WriteRequest"))
+    found = pool.FindMessageTypeByName("prometheus.WriteRequest")
+    factory: Any = message_factory
+    if hasattr(factory, "GetMessageClass"):
+        return factory.GetMessageClass(found)
+    return factory.MessageFactory(pool).GetPrototype(found)  # before 4.22, as in Debian 13
 
 
 WriteRequest: Any = _message_class()
@@ -60,7 +64,7 @@ def body(batches: Iterable[Batch]) -> tuple[bytes, int]:
             series.labels.add(name=label, value=value)
         for time, number in sorted(samples.items()):
             series.samples.add(value=number, timestamp=time)
-    return bytes(cramjam.snappy.compress_raw(request.SerializeToString())), unfit
+    return bytes(snappy.compress(request.SerializeToString())), unfit
 
 
 def _points(batches: Iterable[Batch]) -> tuple[dict[_Key, dict[int, float]], int]:

@@ -43,7 +43,7 @@ def _prometheus(config: PrometheusSink) -> Sink:
     try:
         from cloudcore.history import remotewrite
     except ImportError as exc:
-        raise _missing("prometheus.url", "cramjam and protobuf", exc) from exc
+        raise _missing("prometheus.url", "python-snappy and protobuf; python3-snappy and python3-protobuf of Debian", exc) from exc
     shown = _basic(config.username, config.password) if config.username else _bearer(config.token)
     return HttpSink(config.url, remotewrite.body, remotewrite.HEADERS | shown)
 
@@ -58,7 +58,7 @@ def _mqtt(config: MqttSinkConfig) -> Sink:
     try:
         from cloudcore.history.mqttsink import MqttAddress, MqttSink
     except ImportError as exc:
-        raise _missing("mqtt.server", "aiomqtt", exc) from exc
+        raise _missing("mqtt.server", "aiomqtt; python3-asyncio-mqtt of Debian", exc) from exc
     url = urlsplit(config.server)
     tls = url.scheme.lower() in ("ssl", "tls", "mqtts")
     port = url.port or (_TLS_PORT if tls else _PORT)

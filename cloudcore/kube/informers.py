@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from cloudcore.keeper import keep
 from cloudcore.kube.informer import Informer, Source, Transform, without_managed_fields
@@ -31,10 +32,10 @@ class Informers:
             if name not in started:
                 self._tasks.append(keep(informer.run, name))
 
-    async def wait_synced(self, *, but: Resource | None = None) -> None:
-        """Returns when every cache has its first full list, however long the API is away. ``but``: one that is not waited for."""
+    async def wait_synced(self, *, but: Sequence[Resource] = ()) -> None:
+        """Returns when every cache has its first full list, however long the API is away. ``but``: those that are not waited for."""
         for resource, informer in self._informers.items():
-            if resource != but:
+            if resource not in but:
                 await informer.synced.wait()
 
     async def stop(self) -> None:

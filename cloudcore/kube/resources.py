@@ -60,5 +60,6 @@ API_SERVICES = Resource("apiregistration.k8s.io", "v1", "apiservices", "APIServi
 DEVICES = Resource("devices.kubeedge.io", "v1alpha1", "devices", "Device")
 DEVICE_MODELS = Resource("devices.kubeedge.io", "v1alpha1", "devicemodels", "DeviceModel")
 DEVICE_RULES = Resource("rules.devices.bramble.io", "v1alpha1", "devicerules", "DeviceRule")
+NODE_UPGRADE_JOBS = Resource("operations.kubeedge.io", "v1alpha1", "nodeupgradejobs", "NodeUpgradeJob", namespaced=False)
 OBJECT_SYNCS = Resource("reliablesyncs.kubeedge.io", "v1alpha1", "objectsyncs", "ObjectSync")
 CLUSTER_OBJECT_SYNCS = Resource("reliablesyncs.kubeedge.io", "v1alpha1", "clusterobjectsyncs", "ClusterObjectSync", namespaced=False)

@@ -52,7 +52,7 @@ class PodChanged:
 @dataclass(frozen=True, slots=True)
 class ConfigChanged:
     """MetaManager to Edged, and of a profile of devices to DeviceTwin, after the commit: a ConfigMap, Secret, Service or Endpoints was
-    stored or deleted; of a DeviceRule to Rules. ``key``: ``<ns>/configmap/<name>``."""
+    stored or deleted; of a DeviceRule to Rules, of a NodeUpgradeJob to Upgrade. ``key``: ``<ns>/configmap/<name>``."""
 
     key: str
 

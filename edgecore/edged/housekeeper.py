@@ -1,18 +1,14 @@
-"""The rim thread that keeps the node habitable: loads images from a folder, removes unused ones, evicts pods when nothing else helps.
+"""The rim thread that keeps the node habitable: removes unused images, evicts pods when nothing else helps.
 
-Only images that this EdgeCore has fetched itself are ever removed; those of other people and those that were laid into the folder stay.
+Only images that this EdgeCore has fetched itself are ever removed; those of other people and those from archives stay.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 
 from edgecore.containers import labels
 from edgecore.containers.images import full_name
@@ -27,52 +23,42 @@ from edgecore.edged.housekeeping import (
     next_to_evict_for_disk,
     sized_volumes,
 )
+from edgecore.edged.image_memory import ImageMemory
 from edgecore.edged.node import Machine, short_of_disk, short_of_memory
 from edgecore.edged.ports import Workshop
 from edgecore.edged.worker import PodWorker
-from edgecore.errors import EngineError, EngineUnreachable
+from edgecore.errors import EngineError
 
 logger = logging.getLogger(__name__)
 
 EVERY = 10.0
 IMAGES_EVERY = 300.0
 SIZES_EVERY = 60.0
-_ARCHIVES = (".tar", ".tar.gz", ".tgz")
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What survives a restart: archives that were loaded, with the time and size that they had, and ids of images that were fetched."""
-
-    archives: dict[str, list[int]] = field(default_factory=dict)
-    fetched: tuple[str, ...] = ()
 
 
 class Housekeeper:
-    """``images_changed`` hears what is on the node; ``wake_all`` is called when images came that pods may wait for."""
+    """``images_changed`` hears what is on the node."""
 
     def __init__(
         self,
         shop: Workshop,
-        root: Path,
+        memory: ImageMemory,
         rules: DiskRules,
         *,
         read: Callable[[], Machine],
         workers: Callable[[], Sequence[PodWorker]],
         images_changed: Callable[[Sequence[Image]], None],
-        wake_all: Callable[[], None],
     ) -> None:
         self._shop = shop
-        self._archives = root / "images"
-        self._file = root / "images.json"
+        self._memory = memory
         self._rules = rules
         self._read = read
         self._workers = workers
         self._images_changed = images_changed
-        self._wake_all = wake_all
         self._closed = threading.Event()
         self._last_used: dict[str, float] = {}
         self._images_at = self._sizes_at = float("-inf")
+        self._images_came = threading.Event()
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="housekeeper", daemon=True).start()
@@ -80,12 +66,16 @@ class Housekeeper:
     def close(self) -> None:
         self._closed.set()
 
+    def images_came(self) -> None:
+        """Somebody else brought some: the next look is at images too."""
+        self._images_came.set()
+
     def look(self) -> None:
         """Raises EngineError."""
         now = time.monotonic()
         machine = self._read()
-        if now >= self._images_at + IMAGES_EVERY or short_of_disk(machine):
-            self._load_archives()
+        if now >= self._images_at + IMAGES_EVERY or self._images_came.is_set() or short_of_disk(machine):
+            self._images_came.clear()
             if is_full(machine, self._rules):
                 self._remove_spare_containers()
                 machine = self._read()
@@ -146,10 +136,8 @@ class Housekeeper:
 
     def _ours(self, here: set[str]) -> set[str]:
         """Ids of the images that this EdgeCore has fetched, now or before a restart."""
-        memory = self._memory()
-        ours = (set(memory.fetched) | self._shop.pulls.fetched_ids()) & here
-        if ours != set(memory.fetched):
-            self._remember(replace(memory, fetched=tuple(sorted(ours))))
+        ours = (self._memory.fetched() | self._shop.pulls.fetched_ids()) & here
+        self._memory.set_fetched(ours)
         return ours
 
     def _look_at_sizes(self) -> None:
@@ -169,45 +157,3 @@ class Housekeeper:
         for worker in self._workers():
             if chosen is not None and worker.uid == chosen.plan.uid:
                 worker.evict(why)
-
-    def _load_archives(self) -> None:
-        """Each archive once; again when it changes."""
-        try:
-            archives = sorted(p for p in self._archives.iterdir() if p.name.endswith(_ARCHIVES)) if self._archives.is_dir() else []
-            stamps = {path.name: [path.stat().st_mtime_ns, path.stat().st_size] for path in archives}
-        except OSError as exc:
-            logger.error("%s: %s", self._archives, exc)
-            return
-        memory = self._memory()
-        for path in archives:
-            if memory.archives.get(path.name) == stamps[path.name]:
-                continue
-            try:
-                names = self._shop.runtime().load(path)
-            except EngineUnreachable:
-                raise
-            except EngineError as exc:
-                logger.error("image archive %s: %s", path, exc)
-                names = []
-            else:
-                logger.info("image archive %s: %s", path, ", ".join(names) or "no image")
-            memory = replace(memory, archives={**memory.archives, path.name: stamps[path.name]})
-            self._remember(memory)
-            if names:
-                self._shop.pulls.forget_all()
-                self._wake_all()
-
-    def _memory(self) -> Memory:
-        try:
-            value = json.loads(self._file.read_text())
-            return Memory(dict(value["archives"]), tuple(value["fetched"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            return Memory()
-
-    def _remember(self, memory: Memory) -> None:
-        beside = self._file.with_suffix(".new")
-        try:
-            beside.write_text(json.dumps(asdict(memory)))
-            os.replace(beside, self._file)
-        except OSError as exc:
-            logger.warning("%s: %s", self._file, exc)

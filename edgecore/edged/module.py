@@ -21,10 +21,12 @@ from edgecore.containers import labels
 from edgecore.containers.model import Happening
 from edgecore.containers.progress import PullBoard
 from edgecore.containers.pulls import Pulls
+from edgecore.edged.archives import Archives
 from edgecore.edged.device_profiles import DeviceProfiles
 from edgecore.edged.events import Events
 from edgecore.edged.fields import Surroundings
 from edgecore.edged.housekeeper import Housekeeper
+from edgecore.edged.image_memory import ImageMemory
 from edgecore.edged.machine import read_machine
 from edgecore.edged.naming import Naming, Presence, Proxy
 from edgecore.edged.node import EngineState, Machine
@@ -121,15 +123,16 @@ class EdgedModule(Module):
             every=settings.status_every,
         )
 
+        images = ImageMemory(root / "images.json")
         self._housekeeper = Housekeeper(
             self._shop,
-            root,
+            images,
             settings.disk,
             read=self._read_machine,
             workers=lambda: list(self._workers.values()),
             images_changed=self._reporter.images_changed,
-            wake_all=self._wake_all,
         )
+        self._archives = Archives(self._shop, root / "images", images, loaded=self._images_came)
 
     def opened(self) -> None:
         os.makedirs(self._settings.root_directory, mode=0o711, exist_ok=True)
@@ -137,6 +140,7 @@ class EdgedModule(Module):
         self._profiles.start()
         self._reporter.start()
         self._housekeeper.start()
+        self._archives.start()
         if self._naming is not None:
             self._naming.start()
         threading.Thread(target=self._load, name="edged-start", daemon=True).start()
@@ -172,6 +176,7 @@ class EdgedModule(Module):
         self._reporter.close()
         self._prober.close()
         self._housekeeper.close()
+        self._archives.close()
         if self._naming is not None:
             self._naming.close()
         for worker in self._workers.values():
@@ -271,7 +276,9 @@ class EdgedModule(Module):
             for worker in self._workers.values():
                 worker.wake()
 
-    def _wake_all(self) -> None:
+    def _images_came(self) -> None:
+        """From an archive: pods may wait for them, and the node tells of them."""
+        self._housekeeper.images_came()
         for worker in list(self._workers.values()):
             worker.try_again()
 

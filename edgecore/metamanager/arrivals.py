@@ -28,7 +28,12 @@ from viaduct.vocabulary import SERVED, ModuleName, Operation, ResourceType, Sour
 
 logger = logging.getLogger(__name__)
 
-_TOLD = (ResourceType.CONFIGMAP, ResourceType.SECRET, ResourceType.DEVICERULE, *SERVED)
+_TOLD = {
+    **dict.fromkeys((ResourceType.POD, ResourceType.CONFIGMAP, ResourceType.SECRET, *SERVED), ModuleName.EDGED),
+    ResourceType.DEVICERULE: ModuleName.RULES,
+    ResourceType.NODEUPGRADEJOB: ModuleName.UPGRADE,
+}
+"""Who hears of a change, by type."""
 
 _NEVER = 400
 _NOT_NOW = 507
@@ -147,7 +152,7 @@ class Arrivals:
                 self._not_written(key, message, error, then)
                 return
             for letter in forwards:
-                self._postbag.send(ModuleName.RULES if arrival.path.type == ResourceType.DEVICERULE else ModuleName.EDGED, letter)
+                self._postbag.send(_TOLD[ResourceType(arrival.path.type)], letter)
                 if isinstance(letter, ConfigChanged) and profile.node_of(arrival.path.name):
                     self._postbag.send(ModuleName.DEVICETWIN, letter)
             self._finish(message, then)

@@ -1,7 +1,7 @@
 """The ``meta`` table: what the cloud gave this node (pods, ConfigMaps, Secrets, answers, tokens), and tombstones of what it took back.
 
 Keys are resource strings, ``<namespace>/<type>/<name>``; values JSON text. Only MetaManager opens it; EdgeHub's inventory,
-DeviceTwin (profiles of devices) and Rules (DeviceRules) read.
+DeviceTwin (profiles of devices), Rules (DeviceRules) and Upgrade (NodeUpgradeJobs) read.
 """
 
 from __future__ import annotations

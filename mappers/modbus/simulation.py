@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,9 +22,10 @@ _END_SECONDS = 5.0
 @contextmanager
 def thermometer(family: Callable[[], Family]) -> Iterator[Simulation]:
     """Raises MapperError when the simulator does not start."""
-    # A process, because it runs on an event loop and the mapper on threads.
+    # A process, because it runs on an event loop and the mapper on threads. Where the modules are only this program knows.
+    paths = os.pathsep.join(filter(None, sys.path))
     command = [sys.executable, "-m", "mappers.modbus.simulated", "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": paths})
     try:
         line = process.stdout.readline() if process.stdout else ""
         port = line.strip().rpartition(":")[2]

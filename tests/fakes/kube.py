@@ -18,7 +18,7 @@ from cloudcore.kube.informer import Informer
 from cloudcore.kube.resources import Resource
 
 JsonObject = dict[str, Any]
-_STATUS_APART = frozenset({"pods", "nodes", "objectsyncs", "clusterobjectsyncs", "devicerules"})
+_STATUS_APART = frozenset({"pods", "nodes", "objectsyncs", "clusterobjectsyncs", "devicerules", "nodeupgradejobs"})
 
 
 class FakeKube:

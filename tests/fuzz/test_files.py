@@ -26,6 +26,7 @@ from edgecore.devicetwin.homeassistant import HomeAssistant
 from edgecore.devicetwin.models import UNKNOWN, models_of
 from edgecore.devicetwin.shadow import Shadow, Twin
 from edgecore.errors import ConfigError as EdgeConfigError
+from edgecore.firstboot.sources import understand, without_secrets
 from edgecore.store.twins import AttrRow, DeviceRow, TwinRow
 from mappers.gpio import simulated as gpio_simulated
 from mappers.gpio.driver import GpioFamily
@@ -44,6 +45,7 @@ from mappers.serialport import simulated as serial_simulated
 from mappers.serialport.driver import SerialDriver
 from tests.fuzz.hostile import INFINITE, JUNK, damaged, each_spoilt, encoded, fuzzed, is_unicode, json_bodies, refuses_well, texts
 from tests.unit.edgecore.devicetwin.discovery_schema import DISCOVERY
+from tests.unit.edgecore.firstboot import cards
 from tests.unit.mappers import made
 from viaduct.tree import Tree
 
@@ -127,6 +129,40 @@ BOMBS = {
 @pytest.mark.parametrize("name", GOOD)
 def test_a_file_made_to_harm_its_reader_is_refused_before_it_does(name: str, bomb: str, tmp_path: Path) -> None:
     read_whole(GOOD[name][0], tmp_path / "file", BOMBS[bomb].encode())
+
+
+CARDS = {"bramble.yaml": cards.WHOLE, "user-data": cards.USER_DATA, "network-config": cards.NETWORK_CONFIG}
+
+
+def understand_whole(texts: dict[str, str]) -> None:
+    """Whatever is on a card: problems in short words, or settings; and then no secret stays."""
+    found = understand(texts)
+    assert all(problem and is_unicode(problem) and len(problem) < 1000 for problem in (*found.problems, *found.notes))
+    if not found.problems:
+        left = {**texts, **without_secrets(texts)}
+        secrets = [secret for secret in (found.settings.wifi.passphrase, found.settings.cloud.token) if secret]
+        assert not [name for name, text in left.items() if any(secret in text for secret in secrets)]
+        assert understand(left).problems == ()
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_a_card_with_junk_in_any_place_is_read_or_refused(name: str) -> None:
+    for bad in each_spoilt(yaml.safe_load(CARDS[name])):
+        understand_whole({name: encoded(bad)})
+
+
+@pytest.mark.parametrize("name", [*CARDS, "custom.toml"])
+@fuzzed
+@given(data=st.data())
+def test_a_damaged_card_is_read_or_refused(name: str, data: st.DataObject) -> None:
+    good = CARDS.get(name, cards.CUSTOM_TOML)
+    understand_whole({name: data.draw(damaged(good.encode())).decode("utf-8", "ignore")})
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+@pytest.mark.parametrize("name", [*CARDS, "custom.toml"])
+def test_a_card_made_to_harm_its_reader_is_refused(name: str, bomb: str) -> None:
+    understand_whole({name: BOMBS[bomb]})
 
 
 @fuzzed

@@ -73,6 +73,13 @@ WRONG: dict[str, tuple[list[str], list[tuple[str, str | None, str]]]] = {
             *(("--config", value, "--config") for value in ("/nowhere/at/all", "/", LONG)),
         ],
     ),
+    "edgecore firstboot": (
+        ["firstboot"],
+        [
+            *(("--partition", value, "--partition") for value in ("", "/nowhere/at/all", "/dev/null", LONG)),
+            ("again", None, "again"),
+        ],
+    ),
     "edgecore diag": (
         ["diag"],
         [

@@ -3,7 +3,9 @@
 
 ours=(/packages/bramble-*.deb)
 # What the packages need comes first, so that the purge is judged by what they themselves leave.
-needs() { for package in "${ours[@]}"; do dpkg-deb -f "$package" Depends; done | tr ',' '\n' | sed -E 's/\(.*//; s/\|.*//; s/:any//; s/ //g' | grep -v '^bramble' | sort -u; }
+# CloudCore's recommended packages too: its sinks want them.
+needs() { { for package in "${ours[@]}"; do dpkg-deb -f "$package" Depends; done; recommended bramble-cloudcore; } | tr ',' '\n' | sed -E 's/\(.*//; s/\|.*//; s/:any//; s/ //g' | grep -v '^bramble' | sort -u; }
+recommended() { for package in /packages/"$1"_*.deb; do [ ! -e "$package" ] || dpkg-deb -f "$package" Recommends; done; }
 apt-get update -qq || exit 1
 apt-get install -y -qq --no-install-recommends $(needs) mosquitto dbus >/packages/apt.log 2>&1 || { tail -n 20 /packages/apt.log; exit 1; }
 everything >/packages/before

@@ -59,6 +59,9 @@ while :; do
 done
 """
 
+# Of a container's group, or of the one above it: which of them has the limits is the runtime's choice.
+_LIMITS = """cd /sys/fs/cgroup{group}; [ "$(cat memory.max)" != max ] || cd ..; cat memory.max cpu.max"""
+
 _NAMES = " -o ".join(f"-iname '*{name}*'" for name in ("bramble", "kubeedge", "edgecore", "edgesite", "cloudcore"))
 _OTHERS = " ".join(f"-not -path '{path}/*'" for path in ("/var/lib/dpkg", "/var/lib/apt", "/var/lib/systemd", "/run/systemd", "/run/log"))
 _LEFT = rf"find /etc /usr /var/lib /run -xdev \( {_NAMES} \) {_OTHERS}"
@@ -147,12 +150,12 @@ class Road:
         self._wait("the limited pod", lambda: self._all_ready("limited", 1), 120)
         (held,) = (c for c in self._containers() if c["Labels"][labels.POD_NAME] == "limited")
         group = self.machine.run(f"cat /proc/{held['Pid']}/cgroup").strip().rpartition(":")[2]
-        limits = self.machine.run(f"cd /sys/fs/cgroup{group} && cat memory.max cpu.max").split()
+        limits = self.machine.run(_LIMITS.format(group=group)).split()
         _same("memory.max and cpu.max", limits, [str(32 << 20), "50000", "100000"])
         usage = self._wait("kubectl top", lambda: self._kubectl("top", "pod", "limited", "--no-headers").split(), 60)
         self._kubectl("delete", "pod", "limited", "hog", "greedy", "--wait=false")
         self._wait("the pods gone", lambda: not self._pods("group in (limited,hog,greedy)"), 120)
-        self._alive_and_well("active")
+        self._alive_and_well()
         return f"OOMKilled with exit code 137, with and without a restart; limits in {group.split('/')[1]}; kubectl top says {usage[-1]}"
 
     def reboot(self) -> str:
@@ -171,7 +174,7 @@ class Road:
         self._wait("the node Ready", self._node_ready, 120)
         self._wait("the pods told", lambda: set(_counts(self._pods("group=steady"))) == {1}, 120)
         _same("the pods", self._uids(), before)
-        self._alive_and_well("active")
+        self._alive_and_well()
         return f"the pods ran {took:.0f} s after the boot, before there was a cloud; each restart counted once"
 
     def cut(self) -> str:
@@ -186,7 +189,7 @@ class Road:
             self.machine.cut()
             self.machine.start()
             booted = time.monotonic()
-            self._alive_and_well("active")
+            self._alive_and_well()
             self._wait("every pod as it should be", self._settled, 300)
             alive = len(self._pods("group in (steady,churn)"))
             said.append(f"{after:.0f} s: {alive} pods right {time.monotonic() - booted:.0f} s after the boot")
@@ -249,10 +252,10 @@ class Road:
         self._wait("its end", lambda: not self._pods("group=churn"), 120)
         _same("the containers", {c["Id"]: c["Pid"] for c in self._running()}, before)
         _same("restarts", set(_counts(self._pods("group=steady"))), {max(_counts(self._pods("group=steady")))})
-        self._alive_and_well("active")
+        self._alive_and_well()
         return f"{said}; {len(before)} containers went on, a pod came and went"
 
-    def _alive_and_well(self, state: str) -> None:
+    def _alive_and_well(self) -> None:
         """What must hold after each step: services, databases, nothing failed."""
         self._wait("the services", lambda: self.machine.attempt("systemctl is-active edgecore edgesite")[0] == 0, 240)
         _same("failed units", self.machine.run("systemctl --failed --no-legend --plain").strip(), "")

@@ -17,6 +17,8 @@ from tests.vm.image import MARKER, Image
 T = TypeVar("T")
 
 _BOOT_SECONDS = 1200.0
+_LONGEST_LOOK = 30.0
+"""Seconds. More between two looks at a claim means that everything stood still, guest included, as when a laptop sleeps."""
 _USUAL_BOOT = 60.0
 """Seconds, emulated on an idle machine. Beside eight busy processes 420 were seen."""
 
@@ -101,14 +103,26 @@ class Machine:
             return process.wait()
 
     def wait(self, what: str, claim: Callable[[], T | None], *, within: float, every: float = 1.0) -> T:
-        """As ``wait_for``, but ends at once when the machine has, and is as patient as the machine is slow."""
+        """What ``claim`` gives as soon as it is truthy. Ends at once when the machine has, and is as patient as the machine is slow.
 
-        def alive_and_true() -> T | None:
+        Raises:
+            Died: the machine ended by itself.
+            Failed: not within ``within`` seconds; names ``what`` and the last error of ``claim``.
+        """
+        patience, waited, last, before = within * self._slowness, 0.0, "", time.monotonic()
+        while True:
             if self._qemu is None or not self._qemu.alive():
                 raise Died(f"qemu ended by itself:\n{self._qemu.tail() if self._qemu else ''}")
-            return claim()
-
-        return wait_for(what, alive_and_true, within=within * self._slowness, every=every)
+            try:
+                if value := claim():
+                    return value
+            except (OSError, ValueError, KeyError, IndexError, TypeError, Failed, subprocess.SubprocessError) as exc:
+                last = f" (last: {exc})"
+            now = time.monotonic()
+            waited, before = waited + min(now - before, _LONGEST_LOOK), now
+            if waited >= patience:
+                raise Failed(f"{what}: not within {patience:.0f} s{last}")
+            time.sleep(every)
 
     def down(self) -> None:
         """End all; the disk goes, console and logs stay."""
@@ -167,7 +181,7 @@ def _command(image: Image, disk: Path, console: Path, accelerator: tuple[str, ..
     return [
         *("qemu-system-x86_64", "-M", "q35", "-smp", "2", "-m", str(memory), *accelerator),
         *("-nodefaults", "-display", "none", "-kernel", str(image.kernel), "-initrd", str(image.initrd)),
-        *("-append", "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=no"),
+        *("-append", "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=no systemd.mask=serial-getty@ttyS0.service"),
         *("-drive", f"file={disk},if=virtio,format=qcow2,cache=writeback", "-device", "virtio-rng-pci"),
         *("-chardev", f"file,id=console,path={console},append=on", "-serial", "chardev:console"),
         *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22", "-device", "virtio-net-pci,netdev=net"),

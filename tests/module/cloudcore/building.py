@@ -15,6 +15,7 @@ from cloudcore.edgecontroller.service import EdgeController
 from cloudcore.kube import resources
 from cloudcore.synccontroller.record import SyncRecord
 from cloudcore.synccontroller.service import SyncController
+from cloudcore.upgradecontroller.service import UpgradeController
 from tests.fakes.downlink import FakeDownlink
 from tests.fakes.kube import FakeKube
 from viaduct.message import Message, new_message
@@ -39,12 +40,15 @@ class Cloud:
     hub: FakeDownlink
     edge: EdgeController
     device: DeviceController
+    upgrade: UpgradeController
     record: SyncRecord
     sync: SyncController
 
 
 @asynccontextmanager
-async def cloud(*nodes: str, kube: Any = None, sync_period: float = 0.02) -> AsyncIterator[Cloud]:
+async def cloud(
+    *nodes: str, kube: Any = None, sync_period: float = 0.02, now: Callable[[], datetime] = lambda: NOW
+) -> AsyncIterator[Cloud]:
     """Everything started; ``nodes`` are connected. ``kube``: a FakeKube, or what has its ``informer`` and ``stop`` beside a client."""
     kube = kube or FakeKube()
     hub = FakeDownlink(*nodes)
@@ -58,6 +62,7 @@ async def cloud(*nodes: str, kube: Any = None, sync_period: float = 0.02) -> Asy
             resources.SERVICES,
             resources.ENDPOINTS,
             resources.DEVICE_RULES,
+            resources.NODE_UPGRADE_JOBS,
             resources.DEVICES,
             resources.DEVICE_MODELS,
             resources.OBJECT_SYNCS,
@@ -94,12 +99,20 @@ async def cloud(*nodes: str, kube: Any = None, sync_period: float = 0.02) -> Asy
         now=lambda: NOW,
         noticed=sync.notice,
     )
-    sync.watch([edge, device])
-    parts = (edge, device, sync)
+    upgrade = UpgradeController(
+        kube,
+        jobs=get[resources.NODE_UPGRADE_JOBS],
+        nodes=get[resources.NODES],
+        downlink=hub,
+        now=now,
+        noticed=sync.notice,
+    )
+    sync.watch([edge, device, upgrade])
+    parts = (edge, device, upgrade, sync)
     for part in parts:
         await part.start()
     try:
-        yield Cloud(kube, hub, edge, device, record, sync)
+        yield Cloud(kube, hub, edge, device, upgrade, record, sync)
     finally:
         for part in parts:
             await part.stop()

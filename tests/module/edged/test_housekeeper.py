@@ -13,6 +13,7 @@ from edgecore.edged.events import Events
 from edgecore.edged.fields import Surroundings
 from edgecore.edged.housekeeper import IMAGES_EVERY, Housekeeper
 from edgecore.edged.housekeeping import DiskRules
+from edgecore.edged.image_memory import ImageMemory
 from edgecore.edged.node import Machine
 from edgecore.edged.pod import read_pod
 from edgecore.edged.podspec import NodeRules
@@ -35,7 +36,6 @@ class Home:
         self.machine = replace(BOARD, disk=100 * GIB, disk_available=60 * GIB)
         self.workers: dict[str, PodWorker] = {}
         self.images: list[str] = []
-        self.woken = 0
         self.files = VolumeFiles(root, None)
         self.make()
 
@@ -53,19 +53,15 @@ class Home:
         )
         self.keeper = Housekeeper(
             self.shop,
-            self.root,
+            ImageMemory(self.root / "images.json"),
             DiskRules(80, 50),
             read=self.read,
             workers=lambda: list(self.workers.values()),
             images_changed=lambda found: self.images.__setitem__(slice(None), [name for image in found for name in image.names]),
-            wake_all=self.wake,
         )
 
     def read(self) -> Machine:
         return self.machine
-
-    def wake(self) -> None:
-        self.woken += 1
 
     def look(self) -> None:
         self.keeper._images_at -= IMAGES_EVERY
@@ -160,16 +156,11 @@ def test_an_engine_that_is_not_there_yet_is_asked_again_at_the_next_look(home: H
     assert home.images == ["localhost/web:1"]
 
 
-def test_an_archive_in_the_folder_is_loaded_once_and_wakes_who_waits(home: Home) -> None:
-    (home.root / "images").mkdir()
-    (home.root / "images" / "a.tar").write_text("quay.io/loaded:1")
-    (home.root / "images" / "broken.tar").write_text("")
-    home.look()
-    assert "quay.io/loaded:1" in home.images and home.woken == 1
-    home.runtime.local.discard("quay.io/loaded:1")
-    home.make()
-    home.look()
-    assert home.woken == 1 and "quay.io/loaded:1" not in home.images
-    (home.root / "images" / "a.tar").write_text("quay.io/loaded:2")
-    home.look()
-    assert home.woken == 2 and "quay.io/loaded:2" in home.images
+def test_images_that_somebody_brought_are_told_at_the_next_look(home: Home) -> None:
+    home.keeper.look()
+    home.runtime.local.add("quay.io/brought:1")
+    home.keeper.look()
+    assert "quay.io/brought:1" not in home.images
+    home.keeper.images_came()
+    home.keeper.look()
+    assert "quay.io/brought:1" in home.images

@@ -112,5 +112,6 @@ def test_every_definition_ships_and_is_one() -> None:
         "objectsyncs.reliablesyncs.kubeedge.io",
         "clusterobjectsyncs.reliablesyncs.kubeedge.io",
         "devicerules.rules.devices.bramble.io",
+        "nodeupgradejobs.operations.kubeedge.io",
     }
     assert all(definition["apiVersion"] == "apiextensions.k8s.io/v1" for definition in packaged())

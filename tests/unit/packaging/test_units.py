@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-UNITS = sorted((Path(__file__).parents[3] / "packaging" / "systemd").glob("*.service"))
+SYSTEMD = Path(__file__).parents[3] / "packaging" / "systemd"
+ONCE = ["bramble-update.service"]
+ALL = sorted(SYSTEMD.glob("*.service"))
+UNITS = [unit for unit in ALL if unit.name not in ONCE]
 
 
 def settings(unit: Path) -> list[str]:
@@ -17,7 +20,7 @@ def test_there_is_a_unit_for_each_program_that_stays() -> None:
     assert [unit.name for unit in UNITS] == ["bramble-mapper@.service", "cloudcore.service", "edgecore.service", "edgesite.service"]
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+@pytest.mark.parametrize("unit", ALL, ids=lambda unit: unit.name)
 def test_no_unit_waits_for_the_network(unit: Path) -> None:
     assert not [line for line in settings(unit) if "network" in line and not line.startswith("Description")]
 
@@ -33,3 +36,11 @@ def test_containers_outlive_edgecore_and_see_the_same_file_system() -> None:
     edgecore = settings(next(unit for unit in UNITS if unit.name == "edgecore.service"))
     assert "KillMode=process" in edgecore
     assert not [line for line in edgecore if line.startswith(("Private", "Protect", "ReadWritePaths", "SystemCall", "Capability"))]
+
+
+def test_the_updater_begins_with_its_order_and_goes_on_for_as_long_as_there_is_one() -> None:
+    order = "/var/lib/bramble/updates/order.json"
+    service = settings(SYSTEMD / "bramble-update.service")
+    assert {"Type=oneshot", f"ConditionPathExists={order}", "Restart=on-failure", "TimeoutStartSec=infinity"} <= set(service)
+    assert "ExecStart=/usr/bin/python3 -I /var/lib/bramble/updates/updater.pyz" in service
+    assert f"PathExists={order}" in settings(SYSTEMD / "bramble-update.path")

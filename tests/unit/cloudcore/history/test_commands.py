@@ -129,7 +129,7 @@ def test_a_sink_whose_library_is_missing_says_how_to_get_it(tmp_path: Path, monk
     for name in ("remotewrite", "mqttsink"):
         monkeypatch.delitem(sys.modules, f"cloudcore.history.{name}", raising=False)
         monkeypatch.delattr(cloudcore.history, name, raising=False)
-    monkeypatch.setitem(sys.modules, "cramjam", None)
+    monkeypatch.setitem(sys.modules, "snappy", None)
     monkeypatch.setitem(sys.modules, "aiomqtt", None)
     for key, sink in (("prometheus.url", {"prometheus": {"url": "http://h/x"}}), ("mqtt.server", {"mqtt": {"server": "tcp://h:1883"}})):
         config, _ = read_config(_config(tmp_path, sinks=sink))

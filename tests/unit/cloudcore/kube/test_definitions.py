@@ -103,7 +103,7 @@ def test_a_second_version_is_served_only_with_a_webhook() -> None:
 
 
 def test_all_of_ours_say_whose_they_are_and_of_which_version() -> None:
-    assert len(packaged()) == 5
+    assert len(packaged()) == 6
     for one in packaged():
         assert is_ours(one)
         assert one["spec"]["versions"][0]["storage"] is True
@@ -118,6 +118,7 @@ def test_whoever_changes_a_definition_raises_its_version_else_no_site_gets_it() 
         "clusterobjectsyncs.reliablesyncs.kubeedge.io": ("2", "be3576a3b5498c9e"),
         "objectsyncs.reliablesyncs.kubeedge.io": ("2", "aa7536226f60364f"),
         "devicerules.rules.devices.bramble.io": ("1", "977a1fd397fbe564"),
+        "nodeupgradejobs.operations.kubeedge.io": ("1", "7be5ee530e4e2c6b"),
     }
 
 
@@ -142,4 +143,4 @@ async def test_without_the_rights_it_is_said_and_gone_on(caplog: pytest.LogCaptu
     kube = FakeKube()
     kube.fail = lambda verb, plural, name: KubeForbidden("forbidden", code=403) if verb == "create" else None
     await install(kube, WEBHOOK)
-    assert caplog.text.count("rbac.yaml") == 5
+    assert caplog.text.count("rbac.yaml") == 6

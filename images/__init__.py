@@ -1,0 +1,1 @@
+"""What is flashed and what is deployed: the image of an SD card."""
