@@ -72,7 +72,7 @@ test-hardware: ## the mappers on the kernel's simulated pins and buses, in a vir
 	@packaging/install.sh demo
 	@$(PY) -m tests.vm.hardware
 
-test-armhf: ## the unit tests in a 32-bit userland, emulated, on Debian's own libraries (root, network, half an hour)
+test-armhf: ## the unit tests in a 32-bit userland, emulated, on Debian's own libraries (root, network)
 	@tests/armhf/run.sh $(T)
 
 fuzz: ## hostile input, other than last time: SECONDS=180
