@@ -21,8 +21,11 @@ from cloudcore.cloudhub.routing import Target
 from cloudcore.cloudhub.service import CloudHub
 from cloudcore.cloudhub.session import Limits
 from cloudcore.cloudhub.upstream import Taker
+from cloudcore.cloudstream.apiservice import api_service, settle
 from cloudcore.cloudstream.kubelet import pod_place
+from cloudcore.cloudstream.metricsserver import MetricsServer
 from cloudcore.cloudstream.service import CloudStream
+from cloudcore.cloudstream.summaries import Summaries
 from cloudcore.config import CloudCoreConfig, KubeAPI
 from cloudcore.devicecontroller.service import DeviceController
 from cloudcore.edgecontroller.service import EdgeController
@@ -64,6 +67,7 @@ class Running:
     hub_port: int
     https_port: int
     kubelet_port: int
+    metrics_port: int
     monitor_port: int
     _closing: AsyncExitStack
 
@@ -129,6 +133,7 @@ class _Building:
             hub,
             identity,
             kubelet_port=kubelet_port,
+            metrics_port=await self._open_metrics(streams, hub, identity),
             hub_port=await self._open_hub(hub, identity),
             https_port=await self._open_enrolment(identity),
             monitor_port=await self._open_monitor(),
@@ -278,6 +283,29 @@ class _Building:
             logger.error("modules.cloudStream.streamPort: no kubectl logs and exec, cannot listen on %s", where)
             return 0
 
+    async def _open_metrics(self, streams: CloudStream | None, hub: CloudHub, identity: Identity) -> int:
+        """The API server asks whom the Service leads to, so a taken port is no reason to take another."""
+        settings = self._config.modules.cloud_stream
+        port, wanted = 0, None
+        if streams is not None and settings.metrics_service:
+            namespace, name = settings.metrics_service.split("/")
+            context = kubelet_ssl_context(identity.authority, [f"{name}.{namespace}.svc", *self._names()], now=time.time())
+            get = self._informers.get
+            server = MetricsServer(
+                self._kube,
+                streams.access,
+                Summaries(streams.tunnels, hub.connected),
+                nodes=get(resources.NODES),
+                pods=get(resources.PODS),
+                now=self._now,
+            )
+            self._closing.push_async_callback(server.stop)
+            port = await _bound("cloudStream.metricsPort", settings.address, settings.metrics_port, server.start, context)
+            logger.info("metrics.k8s.io is served on %s port %d", settings.address, port)
+            wanted = api_service((namespace, name), ssl.DER_cert_to_PEM_cert(identity.authority.certificate))
+        await until_answered("registering metrics.k8s.io", lambda: settle(self._kube, wanted))
+        return port
+
     async def _open_hub(self, hub: CloudHub, identity: Identity) -> int:
         settings = self._config.modules.cloudhub
         if not (settings.enable and settings.websocket.enable):
@@ -285,7 +313,7 @@ class _Building:
         context = server_ssl_context(identity.authority, self._names(), client_required=True, now=time.time())
         # Pushed last, so sessions end first and their last words still find the controllers.
         self._closing.push_async_callback(hub.stop)
-        return await _bound("cloudhub.websocket", settings.websocket.address, settings.websocket.port, hub.listen, context)
+        return await _bound("cloudhub.websocket.port", settings.websocket.address, settings.websocket.port, hub.listen, context)
 
     async def _open_enrolment(self, identity: Identity) -> int:
         settings = self._config.modules.cloudhub
@@ -295,7 +323,7 @@ class _Building:
         lifetime = timedelta(days=settings.edge_cert_signing_duration)
         server = TLSServer(enrolment_app(identity.authority, identity.tokens, identity.revocations, lifetime=lifetime))
         self._closing.push_async_callback(server.stop)
-        port = await _bound("cloudhub.https", settings.https.address, settings.https.port, server.start, context)
+        port = await _bound("cloudhub.https.port", settings.https.address, settings.https.port, server.start, context)
         logger.info("enrolment listens on %s port %d", settings.https.address, port)
         return port
 
@@ -315,7 +343,7 @@ class _Building:
             if service:
                 text = f"cannot listen on {settings.address} port {settings.port}: {exc.strerror or exc}"
                 raise ConfigError(f"modules.admission.port: {text}") from exc
-            port = await _bound("admission", settings.address, 0, admission.start, context)
+            port = await _bound("admission.port", settings.address, 0, admission.start, context)
         host = _reachable(settings.address, self._config.modules.cloudhub.advertise_address)
         logger.info("webhooks for devices listen on %s port %d", settings.address, port)
         pem = ssl.DER_cert_to_PEM_cert(identity.authority.certificate)
@@ -353,7 +381,7 @@ async def _bound(key: str, host: str, port: int, listen: Any, context: Any) -> i
     try:
         return int(await listen(host, port, context))
     except OSError as exc:
-        raise ConfigError(f"modules.{key}.port: cannot listen on {host} port {port}: {exc.strerror or exc}") from exc
+        raise ConfigError(f"modules.{key}: cannot listen on {host} port {port}: {exc.strerror or exc}") from exc
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -107,6 +107,14 @@ class CloudStream:
 
     address: str = setting("127.0.0.1", "Address to listen on for API servers.", minimal=True, check=checks.address)
     enable: bool = setting(True, "Serve kubectl logs, exec, attach, port-forward and cp for pods of nodes.", minimal=True)
+    metrics_port: int = setting(
+        10005, "Port for API servers that ask for metrics; 0 takes a free one.", expected="a port", minimum=0, maximum=65535
+    )
+    metrics_service: str = setting(
+        "",
+        "NAMESPACE/NAME of a Service whose port 443 leads to metricsPort: for kubectl top without metrics-server. Empty: not served.",
+        check=checks.optional_namespaced_name,
+    )
     node_address: str = setting(
         "",
         "Address of this CloudCore that nodes show as their InternalIP instead of their own, for API servers that dial nothing else.",

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from demo.stage import BIN, Failed, Running, Stage, answers, free_port, run, wait_for
+from demo.stage import BIN, PATIENCE, Failed, Running, Stage, answers, free_port, run, wait_for
 from edgecore.containers import labels
 from edgecore.leftovers import end, started_with
 
@@ -127,7 +127,7 @@ class Site:
         return made.split()[-1]
 
     def kubectl(self, *arguments: str | Path, stdin: str | None = None) -> str:
-        own = ("--kubeconfig", self.kubeconfig, "--cache-dir", self.folder / "kubectl-cache", "--request-timeout=20s")
+        own = ("--kubeconfig", self.kubeconfig, "--cache-dir", self.folder / "kubectl-cache", f"--request-timeout={20 * PATIENCE:g}s")
         return run("kubectl", *own, *arguments, stdin=stdin)
 
     def get(self, kind: str, name: str) -> dict[str, Any]:

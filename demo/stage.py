@@ -19,6 +19,9 @@ T = TypeVar("T")
 BIN = Path(sys.executable).parent
 """Where the programs of this checkout's virtual environment are."""
 
+PATIENCE = float(os.environ.get("PATIENCE", "1"))
+"""How many times its usual limit a wait may last, on a machine that is slow or does other work too."""
+
 
 class Failed(Exception):
     """Something did not come true; the text says what and shows the last thing seen."""
@@ -50,9 +53,9 @@ def wait_for(what: str, claim: Callable[[], T | None], *, within: float, every: 
     """What ``claim`` gives as soon as it is truthy.
 
     Raises:
-        Failed: not within ``within`` seconds; names ``what`` and the last error of ``claim``.
+        Failed: not within ``within`` seconds (times PATIENCE); names ``what`` and the last error of ``claim``.
     """
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + within * PATIENCE
     last = ""
     while True:
         try:
@@ -62,7 +65,7 @@ def wait_for(what: str, claim: Callable[[], T | None], *, within: float, every: 
         except (OSError, ValueError, KeyError, IndexError, TypeError, Failed, subprocess.SubprocessError) as exc:
             last = f" (last: {exc})"
         if time.monotonic() >= deadline:
-            raise Failed(f"{what}: not within {within:g} s{last}")
+            raise Failed(f"{what}: not within {within * PATIENCE:g} s{last}")
         time.sleep(every)
 
 
@@ -76,7 +79,7 @@ def run(*command: str | Path, timeout: float = 60.0, env: Mapping[str, str] | No
         [str(part) for part in command],
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=timeout * PATIENCE,
         env={**os.environ, **(env or {})},
         input=stdin,
         check=False,

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from cloudcore.errors import KubeError, StreamError
 from cloudcore.kube.resources import CONFIGMAPS, Resource
+from supervision.usage import GROUP, VERSION
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,28 @@ class Deed:
     subresource: str
     node: str
 
+    def attributes(self) -> dict[str, str]:
+        return {"verb": self.verb, "version": "v1", "resource": "nodes", "subresource": self.subresource, "name": self.node}
+
+    def __str__(self) -> str:
+        return f"{self.verb} nodes/{self.subresource} of node {self.node}"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsRead:
+    """Of metrics.k8s.io: ``resource`` is nodes or pods; ``namespace`` and ``name`` empty: all of them."""
+
+    resource: str
+    namespace: str = ""
+    name: str = ""
+
+    def attributes(self) -> dict[str, str]:
+        named = {"namespace": self.namespace, "name": self.name}
+        return {"verb": "get" if self.name else "list", "group": GROUP, "version": VERSION, "resource": self.resource, **named}
+
+    def __str__(self) -> str:
+        return f"read {self.resource}.{GROUP} {'/'.join(filter(None, [self.namespace, self.name]))}".rstrip()
+
 
 class Reviews(Protocol):
     """The Kubernetes API, as seen from here."""
@@ -60,15 +83,22 @@ class Access:
     def __init__(self, kube: Reviews, now: Callable[[], float]) -> None:
         self._kube = kube
         self._now = now
-        self._allowed: dict[tuple[User, Deed], float] = {}
+        self._allowed: dict[tuple[User, Deed | MetricsRead], float] = {}
 
     async def check(self, certificate: Mapping[str, Any] | None, authorization: str, deed: Deed) -> None:
         """Raises StreamError: 401, 403, or 503 where the API could not be asked."""
         try:
             user = await self._user(certificate, authorization)
+        except KubeError as exc:
+            raise _unasked(exc) from exc
+        await self.check_user(user, deed)
+
+    async def check_user(self, user: User, deed: Deed | MetricsRead) -> None:
+        """Whether somebody who is known may do it. Raises StreamError: 403, or 503 where the API could not be asked."""
+        try:
             await self._check_allowed(user, deed)
         except KubeError as exc:
-            raise StreamError(f"the Kubernetes API could not be asked about access: {exc}", code=UNAVAILABLE) from exc
+            raise _unasked(exc) from exc
 
     async def _user(self, certificate: Mapping[str, Any] | None, authorization: str) -> User:
         if certificate:
@@ -83,18 +113,20 @@ class Access:
         found = status.get("user") or {}
         return User(str(found.get("username") or ""), str(found.get("uid") or ""), tuple(map(str, found.get("groups") or ())))
 
-    async def _check_allowed(self, user: User, deed: Deed) -> None:
+    async def _check_allowed(self, user: User, deed: Deed | MetricsRead) -> None:
         if self._allowed.get((user, deed), float("-inf")) > self._now():
             return
-        attributes = {"verb": deed.verb, "version": "v1", "resource": "nodes", "subresource": deed.subresource, "name": deed.node}
-        spec = {"user": user.name, "uid": user.uid, "groups": list(user.groups), "resourceAttributes": attributes}
+        spec = {"user": user.name, "uid": user.uid, "groups": list(user.groups), "resourceAttributes": deed.attributes()}
         review = await self._kube.create(ACCESS_REVIEWS, None, {"spec": spec})
         if (review.get("status") or {}).get("allowed") is not True:
-            what = f"{deed.verb} nodes/{deed.subresource} of node {deed.node}"
-            raise StreamError(f"Forbidden: user {user.name!r} may not {what}", code=FORBIDDEN)
+            raise StreamError(f"Forbidden: user {user.name!r} may not {deed}", code=FORBIDDEN)
         if len(self._allowed) >= _MOST_REMEMBERED:
             self._allowed.clear()
         self._allowed[(user, deed)] = self._now() + GOOD_FOR
+
+
+def _unasked(exc: KubeError) -> StreamError:
+    return StreamError(f"the Kubernetes API could not be asked about access: {exc}", code=UNAVAILABLE)
 
 
 def user_of(certificate: Mapping[str, Any]) -> User:

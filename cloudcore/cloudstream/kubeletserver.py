@@ -6,7 +6,6 @@ import logging
 import ssl
 import time
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 from aiohttp import web
 
@@ -15,25 +14,16 @@ from cloudcore.cloudstream.access import Access, Deed
 from cloudcore.cloudstream.dialled import DialledNames
 from cloudcore.cloudstream.kubelet import Place, command_request, container_place, logs_request, node_of_host, port_request
 from cloudcore.cloudstream.resourcemetrics import resource_metrics
-from cloudcore.cloudstream.stream import Stream
+from cloudcore.cloudstream.stream import Opens, Stream
+from cloudcore.cloudstream.summaries import summary_of
 from cloudcore.errors import StreamError
 from cloudcore.tlsserver import TLSServer
-from viaduct.streamrequest import StreamRequest, Verb
+from viaduct.streamrequest import Verb
 from viaduct.tunnel import Data, End
 
 logger = logging.getLogger(__name__)
 
 NOT_FOUND = 404
-GATEWAY = 502
-_MOST_ANSWER = 8 * 1024 * 1024
-
-
-class Opens(Protocol):
-    """Streams of boards."""
-
-    async def open(self, node: str, request: StreamRequest) -> Stream:
-        """Raises StreamError."""
-
 
 PodPlace = Callable[[str, str], tuple[str, str] | None]
 """``pod_place(namespace, name)``: (node, uid) of a pod; None: there is none, or it is bound to no node."""
@@ -134,11 +124,7 @@ class KubeletServer:
         await self._admit(request, node, subresource)
         if not node:
             raise StreamError(f"which node? Expected a host of the form <node>.{self._domain}, got {request.host[:260]!r}", code=NOT_FOUND)
-        stream = await self._tunnels.open(node, StreamRequest(Verb.STATS))
-        try:
-            return await _whole(stream)
-        finally:
-            stream.close()
+        return await summary_of(self._tunnels, node)
 
     async def _placed(self, request: web.Request) -> tuple[str, Place]:
         """The node of the pod that the path names, once the client may use it."""
@@ -176,17 +162,3 @@ async def _passed_on(request: web.Request, stream: Stream) -> web.StreamResponse
     else:
         await response.write_eof()
     return response
-
-
-async def _whole(stream: Stream) -> bytes:
-    parts: list[bytes] = []
-    while True:
-        frame = await stream.receive()
-        if isinstance(frame, Data):
-            parts.append(frame.data)
-            if sum(map(len, parts)) > _MOST_ANSWER:
-                raise StreamError(f"the node answered more than {_MOST_ANSWER} bytes", code=GATEWAY)
-        elif isinstance(frame, End):
-            if frame.code != 200:
-                raise StreamError(frame.reason or "the node ended it", code=frame.code)
-            return b"".join(parts)

@@ -33,8 +33,8 @@ class CloudStream:
         self._kube = kube
         self._domain = domain
         self._address = address
-        access = Access(kube, lambda: asyncio.get_running_loop().time())
-        self._server = KubeletServer(self.tunnels, access, pod_place, domain=domain, now=lambda: now_ms() / 1000)
+        self.access = Access(kube, lambda: asyncio.get_running_loop().time())
+        self._server = KubeletServer(self.tunnels, self.access, pod_place, domain=domain, now=lambda: now_ms() / 1000)
         self._context: ssl.SSLContext | None = None
         self._trusting: asyncio.Task[None] | None = None
         self._complaint = ""

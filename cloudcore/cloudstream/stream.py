@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from cloudcore.errors import StreamError
+from viaduct.streamrequest import StreamRequest
 from viaduct.tunnel import MAX_DATA, WINDOW, Channel, Credit, Data, End, Eof, Frame, Ready, Resize
 
 OK, GATEWAY, UNAVAILABLE = 200, 502, 503
@@ -129,3 +131,10 @@ class Stream:
             count, self._taken = self._taken, 0
             self._ahead -= count
             await self._send(Credit(self.number, count))
+
+
+class Opens(Protocol):
+    """Streams of boards."""
+
+    async def open(self, node: str, request: StreamRequest) -> Stream:
+        """Raises StreamError."""

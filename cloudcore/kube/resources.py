@@ -56,6 +56,7 @@ CRDS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "Cust
 VALIDATING_WEBHOOKS = Resource(
     "admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", namespaced=False
 )
+API_SERVICES = Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", namespaced=False)
 DEVICES = Resource("devices.kubeedge.io", "v1alpha1", "devices", "Device")
 DEVICE_MODELS = Resource("devices.kubeedge.io", "v1alpha1", "devicemodels", "DeviceModel")
 DEVICE_RULES = Resource("rules.devices.bramble.io", "v1alpha1", "devicerules", "DeviceRule")

@@ -13,10 +13,10 @@ from cloudstub.api.service import Call, unknown_resource
 from cloudstub.api.summaries import Summaries
 from cloudstub.errors import Backend, MethodNotAllowed, NotFound
 from cloudstub.store.records import Key, Record
-from cloudstub.verbs import usage
 from cloudstub.verbs.listing import ListOptions, list_objects
-from cloudstub.verbs.usage import Object
 from cloudstub.verbs.world import Target
+from supervision import usage
+from supervision.usage import Object
 
 
 async def serve(call: Call) -> web.StreamResponse:

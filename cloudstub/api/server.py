@@ -13,9 +13,9 @@ from cloudstub.api.bodies import BODY_LIMIT
 from cloudstub.api.respond import error_response
 from cloudstub.api.service import Call, Service, unknown_resource
 from cloudstub.errors import ApiError, MethodNotAllowed, NotFound
-from cloudstub.verbs import usage
 from cloudstub.verbs.reviews import User
 from cloudstub.verbs.world import Target
+from supervision import usage
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import logging
 from cloudstub.api.kubeletclient import KubeletClient
 from cloudstub.errors import ApiError, Backend
 from cloudstub.verbs.kubelet import summary_location
-from cloudstub.verbs.usage import Object
+from supervision.usage import Object
 
 logger = logging.getLogger(__name__)
 

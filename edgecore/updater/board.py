@@ -15,7 +15,7 @@ from edgecore.updater.health import ENDED_WELL, RUNNING, Seen
 logger = logging.getLogger(__name__)
 
 UNIT = "edgecore.service"
-_LIMIT = 60.0
+_LIMIT = 180.0
 _LEAST_MEMORY = 48 * 1024
 """Kilobytes that must be available: dpkg's and Python's."""
 

@@ -189,7 +189,7 @@ class Worker:
         board, watch = self._board(order.socket), Watch(before)
         end = self._clock.now() + order.timeout
         while True:
-            watch.see(board.look(), self._clock.now())
+            watch.see(_seen(board), self._clock.now())
             now = self._clock.now()
             if watch.is_well(now):
                 return
@@ -198,9 +198,13 @@ class Worker:
             self._clock.sleep(LOOK_AGAIN)
 
     def _start(self, order: Order, journal: Journal) -> None:
+        """No failure of the step: whether EdgeCore comes up is what is watched next."""
         board = self._board(order.socket)
-        if journal.before.active and not board.look().active:
-            board.start()
+        try:
+            if journal.before.active and not board.look().active:
+                board.start()
+        except UpdateError as exc:
+            logger.warning("update %s: EdgeCore could not be started: %s", order.id, exc)
 
     def _back(self, order: Order, journal: Journal) -> None:
         kept = {deb.version for deb in self._packages.debs(self._folder.present)} if self._folder.present.exists() else set()
@@ -217,6 +221,15 @@ class Worker:
         """Of what is installed; where a cut or a person left several, the one of the agent."""
         installed = self._packages.installed()
         return installed.get("bramble-edgecore", "") or next(iter(installed.values()), "")
+
+
+def _seen(board: BoardDoor) -> Seen:
+    """A board that is too busy to say how it is may be well a moment later."""
+    try:
+        return board.look()
+    except UpdateError as exc:
+        logger.warning("%s", exc)
+        return Seen()
 
 
 def _one_version(debs: Sequence[Deb], wanted: str, installed: Mapping[str, str]) -> str:

@@ -3,7 +3,7 @@
 #
 #   tests/armhf/run.sh [PYTEST-ARGUMENTS]      (tests/unit where there are none)
 #
-# Needs root and a network. SUITE=bookworm|trixie (trixie), ARCH=armhf|arm64|amd64 (armhf). The tree is kept in ~/.cache/bramble/unit by its recipe.
+# Needs root and a network. SUITE=bookworm|trixie (trixie), ARCH=armhf|arm64|amd64|i386 (armhf). The tree is kept in ~/.cache/bramble/unit by its recipe.
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -17,7 +17,7 @@ fail() { printf '[test-%s] %s\n' "$arch" "$*" >&2; exit 1; }
 packages() {
   sed -nE 's/^Depends: //p' "$top/packaging/debian/control" | tr ',' '\n' | sed -E 's/\(.*//; s/\|.*//; s/ //g' | grep '^python3-'
   sed -nE 's/^Recommends: //p' "$top/packaging/debian/control" | tr ',' '\n' | sed -E 's/\(.*//; s/\|.*//; s/ //g' | grep -E '^python3-(asyncio-mqtt|protobuf|snappy)'
-  printf '%s\n' python3-jsonschema python3-nmea2 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-hypothesis tzdata mosquitto openssl procps
+  printf '%s\n' base-files base-passwd bash coreutils dash findutils grep sed libc-bin python3 python3-jsonschema python3-nmea2 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-hypothesis tzdata mosquitto openssl procps
 }
 
 need() {
@@ -26,7 +26,8 @@ need() {
   foreign && { [ -e /usr/bin/qemu-arm-static ] || wanted+=(qemu-user-static); }
   [ ${#wanted[@]} = 0 ] || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${wanted[@]}" >/dev/null
 }
-foreign() { [ "$arch" != "$(dpkg --print-architecture)" ]; }
+# An amd64 processor runs i386 by itself.
+foreign() { case "$(dpkg --print-architecture)-$arch" in "$arch-$arch" | amd64-i386) return 1 ;; esac; }
 
 # The kernel hands programs of the other architecture to qemu. Nothing is changed where it does so already.
 register() {
@@ -43,6 +44,7 @@ mirror() {
   echo "${found:-http://deb.debian.org/debian}"
 }
 
+# Extracted and not configured: that needs no emulation, and Python asks for no more.
 lay_tree() {
   local wanted
   wanted=$(packages | sort -u | paste -sd,)
@@ -51,9 +53,13 @@ lay_tree() {
   say "laying a tree of $suite"
   rm -rf --one-file-system "$tree.unfinished"
   mkdir -p "$cache"
-  unshare --mount --propagation private mmdebstrap --mode=root --variant=minbase --architectures="$arch" --include="python3,$wanted" \
+  mmdebstrap --mode=root --variant=extract --architectures="$arch" --include="$wanted" \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' "$suite" "$tree.unfinished" "$(mirror)" >"$cache/log" 2>&1 \
     || { tail -n 20 "$cache/log" >&2; fail "no tree of $suite for $arch"; }
+  cp "$tree.unfinished/usr/share/base-passwd/passwd.master" "$tree.unfinished/etc/passwd"
+  cp "$tree.unfinished/usr/share/base-passwd/group.master" "$tree.unfinished/etc/group"
+  printf '127.0.0.1 localhost\n::1 localhost\n' >"$tree.unfinished/etc/hosts"
+  mkdir -p "$tree.unfinished"/{proc,dev,mnt,tmp,root}
   mv "$tree.unfinished" "$tree"
 }
 
@@ -88,6 +94,7 @@ unshare --mount --pid --net --fork --kill-child --propagation private /bin/bash 
   mount --bind "$work/carried" "$tree/mnt/carried"
   mount -t proc proc "$tree/proc"
   mount -t tmpfs tmpfs "$tree/tmp"
+  mount --rbind /dev "$tree/dev"
   exec chroot "$tree" /usr/bin/env -i HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONPATH=/mnt/carried /bin/sh -c "
     cd /mnt/src
     python3 -c \"import platform, struct, sys; print(\\\"Python\\\", platform.python_version(), platform.machine(), 8 * struct.calcsize(\\\"P\\\"), \\\"bit\\\")\"

@@ -26,8 +26,9 @@ NODE = "cluster-board"
 @pytest.fixture(scope="session")
 def site() -> Iterator[ClusterSite]:
     folder = Path(tempfile.mkdtemp(prefix="bramble-cluster-"))
+    data = Path(tempfile.mkdtemp(prefix="bramble-etcd-", dir="/dev/shm"))
     ports = {name: free_port() for name in ("api", "hub", "https", "metrics")}
-    made = ClusterSite(Stage(folder), **ports, programs=Path(PROGRAMS), boards=(NODE,))
+    made = ClusterSite(Stage(folder), **ports, programs=Path(PROGRAMS), boards=(NODE,), data=data)
     try:
         made.found()
         made.start()
@@ -36,6 +37,7 @@ def site() -> Iterator[ClusterSite]:
         made.stop()
         made.stage.stop()
         unmount_below(folder)
+        shutil.rmtree(data, ignore_errors=True)
         if not os.environ.get("KEEP"):
             shutil.rmtree(folder, ignore_errors=True)
 

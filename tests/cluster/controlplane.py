@@ -32,6 +32,8 @@ class ControlPlane:
     programs: Programs
     stage: Stage
     boards: tuple[str, ...]
+    data: Path
+    """Of etcd, which syncs every write: a folder in memory, so that a busy disk holds nobody up."""
     port: int = field(default_factory=free_port)
     etcd_port: int = field(default_factory=free_port)
     dials: str = "InternalDNS,InternalIP,Hostname"
@@ -47,6 +49,8 @@ class ControlPlane:
         self.papers.make_client("kube-controller-manager", "system:kube-controller-manager")
         self.papers.make_client("kube-scheduler", "system:kube-scheduler")
         self.papers.make_signing_key("accounts")
+        self.proxy = Papers(self.stage.folder / "front-proxy")
+        self.proxy.make_client("client", "front-proxy-client")
 
     @property
     def server(self) -> str:
@@ -59,14 +63,14 @@ class ControlPlane:
     def start_etcd(self) -> None:
         client, peer = f"http://127.0.0.1:{self.etcd_port}", f"http://127.0.0.1:{free_port()}"
         self.stage.start(
-            *("etcd", self.programs["etcd"], "--data-dir", self.stage.folder / "etcd", "--name", "one"),
+            *("etcd", self.programs["etcd"], "--data-dir", self.data, "--name", "one"),
             *("--listen-client-urls", client, "--advertise-client-urls", client),
             *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"one={peer}"),
         )
 
     def start_api(self, *more: str) -> Running:
-        """As kubeadm sets it up, but for ``dials``."""
-        papers = self.papers
+        """As kubeadm sets it up, but for ``dials``, and with the way to Services by their Endpoints: there is no kube-proxy."""
+        papers, proxy = self.papers, self.proxy
         flags = {
             "etcd-servers": f"http://127.0.0.1:{self.etcd_port}",
             "etcd-compaction-interval": "0",
@@ -82,6 +86,14 @@ class ControlPlane:
             "kubelet-client-certificate": str(papers.certificate("kubelet-client")),
             "kubelet-client-key": str(papers.key("kubelet-client")),
             "kubelet-preferred-address-types": self.dials,
+            "requestheader-client-ca-file": str(proxy.ca),
+            "requestheader-allowed-names": "front-proxy-client",
+            "requestheader-username-headers": "X-Remote-User",
+            "requestheader-group-headers": "X-Remote-Group",
+            "requestheader-extra-headers-prefix": "X-Remote-Extra-",
+            "proxy-client-cert-file": str(proxy.certificate("client")),
+            "proxy-client-key-file": str(proxy.key("client")),
+            "enable-aggregator-routing": "true",
             "service-cluster-ip-range": SERVICE_RANGE,
             "service-account-issuer": "https://kubernetes.default.svc.cluster.local",
             "service-account-key-file": str(papers.key("accounts")),

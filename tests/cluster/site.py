@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from demo.parts import SplitSite
-from demo.stage import BIN, answers, free_port
+from demo.stage import BIN, answers, free_port, run
 from demo.steps import TOP
 from tests.cluster.controlplane import DOMAIN, ControlPlane, Programs
 
@@ -24,9 +24,18 @@ modules:
   cloudHub:
     websocket: {{address: 127.0.0.1, port: {hub}}}
     https: {{address: 127.0.0.1, port: {https}}}
-  cloudStream: {{streamPort: {kubelet}, nodeDomain: {domain}, nodeAddress: '{node_address}'}}
+  cloudStream:
+    address: {streams_address}
+    streamPort: {kubelet}
+    nodeDomain: {domain}
+    nodeAddress: '{node_address}'
+    metricsPort: {figures}
+    metricsService: '{metrics_service}'
 stateDir: {folder}/cloudcore
 """
+
+OUTSIDE = "192.0.2.10"
+"""The address in packaging/manifests/metrics.yaml; it leads to this machine while metrics are served: Endpoints name no loopback."""
 
 
 @dataclass
@@ -35,13 +44,17 @@ class ClusterSite(SplitSite):
 
     programs: Path = Path()
     boards: tuple[str, ...] = ()
+    data: Path = Path()
     plane: ControlPlane = field(init=False)
     admission: int = field(default_factory=free_port)
     kubelet: int = field(default_factory=free_port)
+    figures: int = field(default_factory=free_port)
     node_address: str = ""
+    streams_address: str = "127.0.0.1"
+    metrics_service: str = ""
 
     def __post_init__(self) -> None:
-        self.plane = ControlPlane(Programs(self.programs), self.stage, self.boards, port=self.api)
+        self.plane = ControlPlane(Programs(self.programs), self.stage, self.boards, self.data, port=self.api)
 
     @property
     def kubeconfig(self) -> Path:
@@ -86,6 +99,28 @@ class ClusterSite(SplitSite):
             self.kill_api()
             self.plane.port = usual
 
+    @contextmanager
+    def serving_metrics(self) -> Iterator[None]:
+        """CloudCore as the cluster's metrics.k8s.io, as packaging/manifests/metrics.yaml tells an operator to set it up."""
+        manifest = (TOP / "packaging/manifests/metrics.yaml").read_text().replace("10005", str(self.figures))
+        run("ip", "address", "replace", f"{OUTSIDE}/32", "dev", "lo")
+        try:
+            self.kubectl("apply", "-f", "-", stdin=manifest)
+            self.streams_address, self.metrics_service = "0.0.0.0", "kubeedge/cloudcore-metrics"
+            self.restart_cloud()
+            yield
+            self.streams_address, self.metrics_service = "127.0.0.1", ""
+            self.restart_cloud()
+            self.kubectl("delete", "-f", "-", stdin=manifest)
+        finally:
+            self.streams_address, self.metrics_service = "127.0.0.1", ""
+            run("ip", "address", "delete", f"{OUTSIDE}/32", "dev", "lo")
+
+    def restart_cloud(self) -> None:
+        self.kill_cloud()
+        self.launch_cloud()
+        self.wait_started()
+
     def install_cloudcore(self) -> None:
         """What docs/operations.md tells an operator to do; the definitions come first, as where CloudCore may not write them."""
         self.kubectl("apply", "-f", TOP / "packaging/crds")
@@ -96,7 +131,8 @@ class ClusterSite(SplitSite):
     def launch_cloud(self) -> None:
         config = self.folder / "cloudcore.yaml"
         ports = {"hub": self.hub, "https": self.https, "metrics": self.metrics, "admission": self.admission, "kubelet": self.kubelet}
-        values = {"folder": self.folder, "kubeconfig": self._cloudcores, "domain": DOMAIN, "node_address": self.node_address, **ports}
+        streams = {name: getattr(self, name) for name in ("figures", "streams_address", "metrics_service", "node_address")}
+        values = {"folder": self.folder, "kubeconfig": self._cloudcores, "domain": DOMAIN, **streams, **ports}
         config.write_text(CLOUD_CONFIG.format(**values))
         self.cloud = self.stage.start("cloudcore", BIN / "cloudcore", "--config", config)
 

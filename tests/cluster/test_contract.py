@@ -11,6 +11,7 @@ import pytest
 from cloudcore.kube.client import KubeClient
 from cloudcore.kube.kubeconfig import read_kubeconfig
 from demo.parts import quietly
+from demo.stage import PATIENCE
 from tests.cluster.site import ClusterSite
 from tests.contract.kube.test_kube import (  # noqa: F401
     test_a_pod_bound_to_a_node_goes_when_the_node_lets_it,
@@ -26,7 +27,7 @@ def run(site: ClusterSite) -> Iterator[Callable[[Callable[[Any], Awaitable[None]
         async def main() -> None:
             client = KubeClient(read_kubeconfig(site.kubeconfig))
             try:
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(20 * PATIENCE):
                     await scenario(client)
             finally:
                 await client.close()

@@ -4,7 +4,7 @@
 #   tests/packages/run.sh [SUITE...]     (bookworm and trixie where none is named)
 #
 # Needs root. Everything runs in namespaces of its own that end with it; the trees are removed. TREES=DIR takes a tree from DIR/SUITE
-# (as debootstrap --variant=minbase leaves it) instead of fetching one.
+# (as debootstrap --variant=minbase leaves it) instead of fetching one; PACKAGES=DIR takes the packages from DIR/now and DIR/next instead of building them.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -60,26 +60,33 @@ ExecStart=/bin/bash /packages/booted.sh
 ExecStopPost=/bin/systemctl --no-block poweroff
 StandardOutput=append:/packages/out
 StandardError=append:/packages/out
-TimeoutStartSec=480
+TimeoutStartSec=1800
 END
   mkdir -p "$tree/etc/systemd/system/multi-user.target.wants"
   ln -sf ../claims.service "$tree/etc/systemd/system/multi-user.target.wants/claims.service"
   ln -sf /lib/systemd/system/multi-user.target "$tree/etc/systemd/system/default.target"
   echo board1 >"$tree/etc/hostname"
   : >"$tree/packages/out"
-  timeout 540 unshare --mount --uts --ipc --pid --net --cgroup --fork --kill-child /bin/bash "$here/boot.sh" "$tree" >"$tree.console" 2>&1 || true
+  timeout 1900 unshare --mount --uts --ipc --pid --net --cgroup --fork --kill-child /bin/bash "$here/boot.sh" "$tree" >"$tree.console" 2>&1 || true
   cat "$tree/packages/out"
   grep -q '^every claim holds$' "$tree/packages/out" || { tail -n 20 "$tree.console" >&2; return 1; }
 }
 
+# Two versions that differ in their numbers alone.
+build_packages() {
+  mkdir "$work/now" "$work/next"
+  if [ -n "${PACKAGES:-}" ]; then cp "$PACKAGES"/now/*.deb "$work/now/"; cp "$PACKAGES"/next/*.deb "$work/next/"; return; fi
+  local version
+  version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$top/viaduct/__init__.py")
+  "$top/packaging/deb.sh" "$version+next" >"$work/build.log" 2>&1 || { cat "$work/build.log" >&2; fail "the packages could not be built"; }
+  cp "$top"/dist/bramble-*.deb "$work/next/"
+  "$top/packaging/deb.sh" >"$work/build.log" 2>&1 || { cat "$work/build.log" >&2; fail "the packages could not be built"; }
+  cp "$top"/dist/bramble-*.deb "$work/now/"
+}
+
 work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT
-version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$top/viaduct/__init__.py")
-mkdir "$work/now" "$work/next"
-"$top/packaging/deb.sh" "$version+next" >"$work/build.log" 2>&1 || { cat "$work/build.log" >&2; fail "the packages could not be built"; }
-cp "$top"/dist/bramble-*.deb "$work/next/"
-"$top/packaging/deb.sh" >"$work/build.log" 2>&1 || { cat "$work/build.log" >&2; fail "the packages could not be built"; }
-cp "$top"/dist/bramble-*.deb "$work/now/"
+build_packages
 [ $# -gt 0 ] || set -- bookworm trixie
 for suite in "$@"; do
   say "$suite: $(date +%T) laying a tree"

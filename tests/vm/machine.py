@@ -181,7 +181,7 @@ def _command(image: Image, disk: Path, console: Path, accelerator: tuple[str, ..
     return [
         *("qemu-system-x86_64", "-M", "q35", "-smp", "2", "-m", str(memory), *accelerator),
         *("-nodefaults", "-display", "none", "-kernel", str(image.kernel), "-initrd", str(image.initrd)),
-        *("-append", "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=no"),
+        *("-append", "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=no systemd.mask=serial-getty@ttyS0.service"),
         *("-drive", f"file={disk},if=virtio,format=qcow2,cache=writeback", "-device", "virtio-rng-pci"),
         *("-chardev", f"file,id=console,path={console},append=on", "-serial", "chardev:console"),
         *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22", "-device", "virtio-net-pci,netdev=net"),

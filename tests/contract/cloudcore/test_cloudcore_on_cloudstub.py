@@ -39,6 +39,7 @@ class World:
         self.clients: list[aiohttp.ClientSession] = []
         self.monitor = "127.0.0.1:0"
         self.admission = True
+        self.metrics_service = ""
 
     async def start_stub(self) -> None:
         self.stub = await cloudstub.start(self.stub_config)
@@ -48,7 +49,8 @@ class World:
         config = CloudCoreConfig()
         hub = replace(config.modules.cloudhub, websocket=WebSocketServer("127.0.0.1", port=0), https=HttpsServer("127.0.0.1", port=0))
         admission = Admission(enable=self.admission, port=0)
-        modules = replace(config.modules, cloudhub=hub, cloud_stream=CloudStream(stream_port=0), admission=admission)
+        streams = CloudStream(stream_port=0, metrics_port=0, metrics_service=self.metrics_service)
+        modules = replace(config.modules, cloudhub=hub, cloud_stream=streams, admission=admission)
         config = CloudCoreConfig(CommonConfig(MonitorServer(self.monitor)), modules=modules, state_dir=str(self.folder / "core"))
         self.core = await cloudcore.start(config, RightfulClient(read_kubeconfig(self.stub.kubeconfig)))
 

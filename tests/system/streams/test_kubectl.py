@@ -74,7 +74,7 @@ def echoer(site: Site, board: Board) -> Iterator[str]:
     site.kubectl("apply", "-f", "-", stdin=pod("echoer", board.node, ECHOER))
     site.wait("the echoer running", lambda: site.get("pod", "echoer")["status"].get("phase") == "Running", within=60)
     yield "echoer"
-    site.kubectl("delete", "pod", "echoer", "--wait=true", "--timeout=15s")
+    site.wait("the echoer gone", lambda: site.kubectl("delete", "pod", "echoer", "--ignore-not-found", "--timeout=15s") is not None)
 
 
 def test_logs_come_with_their_options(talker: str, kubectl: Kubectl) -> None:
@@ -209,7 +209,7 @@ def test_the_log_of_the_container_before_a_restart_is_kept(site: Site, board: Bo
         site.wait("its second life", lambda: _restarts(site, "dies") > 0, within=60)
         assert kubectl.say("logs", "dies", "--previous") == b"one life\n"
     finally:
-        site.kubectl("delete", "pod", "dies", "--wait=true", "--timeout=15s")
+        site.wait("the pod gone", lambda: site.kubectl("delete", "pod", "dies", "--ignore-not-found", "--timeout=15s") is not None)
 
 
 def _restarts(site: Site, name: str) -> int:

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgecore.errors import UpdateError
 from edgecore.updater import machine
+from edgecore.updater.health import Seen
 from edgecore.updates.order import Journal, Order, Source, Step
 from tests.unit.edgecore.updater.world import NAMES, NEW, OLD, World
 from viaduct.upgrades.state import State
@@ -43,6 +45,18 @@ def test_over_another_form_of_the_database_it_goes_back_with_the_copy_from_befor
     world.broken, world.migrates = {NEW}, True
     assert world.run_through_cuts(ORDER, []).state is State.ROLLED_BACK
     assert (world.written, world.look().active) == (OLD, True)
+
+
+def test_a_board_that_is_too_busy_to_say_how_it_is_for_a_while_is_waited_for(world: World) -> None:
+    looks, busy = world.look, iter([True] * 5)
+
+    def look() -> Seen:
+        if set(world.installed_now.values()) == {NEW} and next(busy, False):
+            raise UpdateError("systemctl show: timed out")
+        return looks()
+
+    world.look = look  # type: ignore[method-assign]
+    assert world.run_through_cuts(ORDER, []).state is State.SUCCESSFUL
 
 
 def test_a_version_that_does_not_install_goes_away_again(world: World) -> None:

@@ -1,4 +1,4 @@
-"""``kubectl top``: metrics.k8s.io from what kubelets say of themselves (``/stats/summary``). Pure."""
+"""``kubectl top``: metrics.k8s.io as kubelets say it of themselves (``/stats/summary``). Pure."""
 
 from __future__ import annotations
 

@@ -1,0 +1,111 @@
+"""Whose metrics.k8s.io it is: ours is kept right, another's is left alone."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from typing import Any
+
+import pytest
+
+from cloudcore.cloudstream.apiservice import NAME, Fate, api_service, fate_of, settle
+from cloudcore.errors import KubeError, KubeForbidden, KubeNotFound
+
+OURS = api_service(("kubeedge", "cloudcore-metrics"), "ca")
+ELSEWHERE = api_service(("other", "cloudcore-metrics"), "ca")
+THEIRS = {
+    "metadata": {"name": NAME},
+    "spec": {"service": {"namespace": "kube-system", "name": "metrics-server"}, "caBundle": "dGhlaXJz"},
+}
+
+
+def applied_over(ours: dict[str, Any]) -> dict[str, Any]:
+    """As ``kubectl apply`` of metrics-server's manifest leaves it: our label and annotation stay."""
+    return ours | {"spec": ours["spec"] | THEIRS["spec"]}
+
+
+def defaulted(ours: dict[str, Any]) -> dict[str, Any]:
+    """As an API server gives it back."""
+    return ours | {"status": {"conditions": []}, "metadata": ours["metadata"] | {"uid": "7", "resourceVersion": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "fate"),
+    [
+        (None, OURS, Fate.CREATE),
+        (None, None, Fate.KEEP),
+        (defaulted(OURS), OURS, Fate.KEEP),
+        (defaulted(ELSEWHERE), OURS, Fate.UPDATE),
+        (defaulted(api_service(("kubeedge", "cloudcore-metrics"), "another ca")), OURS, Fate.UPDATE),
+        (defaulted(OURS), None, Fate.REMOVE),
+        (THEIRS, OURS, Fate.FOREIGN),
+        (THEIRS, None, Fate.FOREIGN),
+        (applied_over(OURS), OURS, Fate.FOREIGN),
+        (applied_over(OURS), None, Fate.FOREIGN),
+        ({"metadata": {"name": NAME}, "spec": OURS["spec"]}, OURS, Fate.FOREIGN),
+    ],
+)
+def test_what_becomes_of_the_one_in_the_cluster(there: dict[str, Any] | None, wanted: dict[str, Any] | None, fate: Fate) -> None:
+    assert fate_of(there, wanted) is fate
+
+
+class API:
+    """Holds one APIService; ``fails``: what it answers to whatever is written."""
+
+    def __init__(self, there: dict[str, Any] | None = None, fails: KubeError | None = None) -> None:
+        self.there = there
+        self._fails = fails
+
+    async def get(self, resource: Any, namespace: str | None, name: str) -> dict[str, Any]:
+        if self.there is None or name != NAME:
+            raise KubeNotFound("no such APIService")
+        return copy.deepcopy(self.there)
+
+    async def create(self, resource: Any, namespace: str | None, body: Any, *, subresource: str = "") -> dict[str, Any]:
+        return self._write(dict(body))
+
+    async def update(self, resource: Any, namespace: str | None, body: Any, *, subresource: str = "") -> dict[str, Any]:
+        return self._write(dict(body))
+
+    async def patch(self, resource: Any, namespace: str | None, name: str, patch: Any) -> dict[str, Any]:
+        raise NotImplementedError
+
+    async def delete(
+        self, resource: Any, namespace: str | None, name: str, *, grace_seconds: int | None = None, uid: str = ""
+    ) -> dict[str, Any]:
+        assert self.there is not None and uid == self.there["metadata"]["uid"]
+        self.there = None
+        return {}
+
+    def _write(self, body: dict[str, Any]) -> dict[str, Any]:
+        if self._fails is not None:
+            raise self._fails
+        self.there = body
+        return body
+
+
+def test_it_is_made_moved_with_its_service_and_taken_away_when_it_is_served_no_more() -> None:
+    api = API()
+    asyncio.run(settle(api, OURS))
+    assert api.there == OURS
+    api.there = defaulted(OURS)
+    asyncio.run(settle(api, ELSEWHERE))
+    assert (api.there["spec"], api.there["metadata"]["annotations"]) == (ELSEWHERE["spec"], ELSEWHERE["metadata"]["annotations"])
+    assert fate_of(api.there, ELSEWHERE) is Fate.KEEP
+    asyncio.run(settle(api, None))
+    assert api.there is None
+
+
+def test_that_of_metrics_server_stays_also_where_it_was_applied_over_ours() -> None:
+    for there in (THEIRS, applied_over(defaulted(OURS))):
+        api = API(copy.deepcopy(there))
+        asyncio.run(settle(api, OURS))
+        asyncio.run(settle(api, None))
+        assert api.there == there
+
+
+@pytest.mark.parametrize("fails", [KubeForbidden("no"), KubeNotFound("no such resource")])
+def test_where_it_may_not_be_made_boards_are_served_all_the_same(fails: KubeError) -> None:
+    api = API(fails=fails)
+    asyncio.run(settle(api, OURS))
+    assert api.there is None
