@@ -72,7 +72,7 @@ test-hardware: ## the mappers on the kernel's simulated pins and buses, in a vir
 	@packaging/install.sh demo
 	@$(PY) -m tests.vm.hardware
 
-test-armhf: ## the unit tests in a 32-bit userland, emulated, on Debian's own libraries (root, network, half an hour)
+test-armhf: ## the unit tests in a 32-bit userland, emulated, on Debian's own libraries (root, network)
 	@tests/armhf/run.sh $(T)
 
 image: ## the image of an SD card: ARCH=arm64 or armhf, MIRROR= a snapshot of Debian's archive (root, network, a quarter of an hour)
