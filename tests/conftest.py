@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Iterator
 
@@ -14,6 +15,15 @@ settings.register_profile("patient", deadline=None, suppress_health_check=_PATIE
 settings.load_profile("patient")
 # For `make check`: a look at each claim. `make test` tries all examples.
 settings.register_profile("brief", deadline=None, max_examples=10, suppress_health_check=_PATIENCE)
+
+# Each worker collects thousands of tests, all of which stay: looking through them for garbage, now and at every collection later, is in vain.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
