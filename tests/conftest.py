@@ -16,7 +16,8 @@ settings.load_profile("patient")
 # For `make check`: a look at each claim. `make test` tries all examples.
 settings.register_profile("brief", deadline=None, max_examples=10, suppress_health_check=_PATIENCE)
 
-# Each worker collects thousands of tests, all of which stay: looking through them for garbage, now and at every collection later, is in vain.
+# Each worker collects thousands of tests, all of which stay:
+# to look through them for garbage, now and at every later collection, is in vain.
 gc.disable()
 
 
