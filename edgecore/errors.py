@@ -63,6 +63,10 @@ class EngineUnreachable(EngineError):
     """The container engine does not answer on its socket."""
 
 
+class ContainerLost(EngineError):
+    """The engine lists the container and its storage lost it (a power cut, a removal that ended half-way): it can only be removed."""
+
+
 class NotRunning(EngineError):
     """The container that is meant does not run now."""
 

@@ -21,7 +21,7 @@ from edgecore.containers.labels import POD_UID
 from edgecore.containers.leaving_out import leaving_out, no_guessing
 from edgecore.containers.model import Container, ContainerSpec, Executed, Happening, Image, Sandbox, SandboxSpec, State
 from edgecore.containers.progress import Fetched
-from edgecore.errors import EngineError, EngineUnreachable, ExecTimeout, ImageMissing, ImagePullError
+from edgecore.errors import ContainerLost, EngineError, EngineUnreachable, ExecTimeout, ImageMissing, ImagePullError
 
 with leaving_out("charset_normalizer", "rich", chardet=no_guessing()):
     import requests
@@ -50,6 +50,9 @@ CONNECTIONS = 40
 
 OUTPUT_LIMIT = 10 * 1024
 """Bytes of what a command in a container printed that are kept."""
+
+_LOST = "container not known"
+"""What Podman's storage says of a container that Podman's own list has and it has not."""
 
 _JSON = {"Content-Type": "application/json"}
 
@@ -82,8 +85,14 @@ class PodmanRuntime:
         return _read("pods", lambda found: [wire.sandbox_from_list(entry) for entry in found], entries)
 
     def look(self, container: str) -> Container | None:
-        answer = self._call("GET", f"/containers/{container}/json", missing_is_fine=True)
-        return None if answer.status_code == 404 else _read("container", wire.container_from_inspect, _decoded(answer.content))
+        answer = self._call("GET", f"/containers/{container}/json", raise_error=False)
+        if answer.status_code == 404:
+            return None
+        if answer.status_code >= 400:
+            reason = _reason(answer)
+            error = ContainerLost if _LOST in reason else EngineError
+            raise error(f"container {container[:12]}: {reason}")
+        return _read("container", wire.container_from_inspect, _decoded(answer.content))
 
     def create(self, spec: ContainerSpec) -> str:
         body = json.dumps(wire.container_body(spec))

@@ -25,7 +25,11 @@ class Runtime(Protocol):
     def sandboxes(self, uid: str = "") -> list[Sandbox]: ...
 
     def look(self, container: str) -> Container | None:
-        """One container with address, exact times and reason of its end. None: there is none."""
+        """One container with address, exact times and reason of its end. None: there is none.
+
+        Raises:
+            ContainerLost: it is on the list and nowhere else.
+        """
         ...
 
     def create(self, spec: ContainerSpec) -> str:

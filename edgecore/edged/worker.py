@@ -21,7 +21,7 @@ from edgecore.edged.sources import Source
 from edgecore.edged.status import Sight, Verdict, Waiting, crash_loop, pod_status
 from edgecore.edged.stopping import Stopper
 from edgecore.edgemesh.serving import resident_of
-from edgecore.errors import Busy, EngineError, EngineUnreachable, NoAnswer, StoreError
+from edgecore.errors import Busy, ContainerLost, EngineError, EngineUnreachable, NoAnswer, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -299,7 +299,7 @@ class PodWorker:
         runtime = self._shop.runtime()
         self._stopper.stop_all(self._last_plan, [c for c in observed if c.state is State.RUNNING], min(self._grace, most))
         for name, container in current(observed, self._status).items():
-            end = restarts.ended(runtime.look(container.id) or container)
+            end = restarts.ended(self._look(container) or container)
             if end is not None:
                 self._ends[name] = end
         for action in tear_down(observed, runtime.sandboxes(self.uid)):
@@ -314,12 +314,21 @@ class PodWorker:
         looked: dict[tuple[str, State], Container] = {}
         for listed in runtime.containers(self.uid):
             key = (listed.id, listed.state)
-            found = self._looked.get(key) or (listed if listed.state is State.CREATED else runtime.look(listed.id))
+            found = self._looked.get(key) or (listed if listed.state is State.CREATED else self._look(listed))
             if found is not None:
                 looked[(found.id, found.state)] = found
         self._looked = looked
         self.seen = frozenset(looked)
         return list(looked.values())
+
+    def _look(self, listed: Container) -> Container | None:
+        runtime = self._shop.runtime()
+        try:
+            return runtime.look(listed.id)
+        except ContainerLost as exc:
+            logger.warning("pod %s: container %s is removed: %s", self.uid, listed.name, exc)
+            runtime.remove(listed.id)
+            return None
 
     def _remember_network(self, plan: PodPlan, observed: Sequence[Container]) -> None:
         address = next((c.address for c in observed if c.address), "")

@@ -14,7 +14,7 @@ from pathlib import Path
 from edgecore.containers import labels
 from edgecore.containers.model import Container, ContainerSpec, Executed, Happening, Image, Sandbox, SandboxSpec, State
 from edgecore.containers.progress import Fetched
-from edgecore.errors import EngineError, EngineUnreachable, ImageMissing, ImagePullError
+from edgecore.errors import ContainerLost, EngineError, EngineUnreachable, ImageMissing, ImagePullError
 
 
 @dataclass
@@ -42,6 +42,7 @@ class FakeRuntime:
     commands: Callable[[tuple[str, ...]], Executed] = lambda command: Executed(0, b"")
     executed: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._containers: dict[str, Container] = {}
@@ -66,7 +67,10 @@ class FakeRuntime:
 
     def look(self, container: str) -> Container | None:
         self._check()
-        return self._containers.get(container)
+        found = self._containers.get(container)
+        if found is not None and found.name in self.lost:
+            raise ContainerLost(f"container {container[:12]}: container not known")
+        return found
 
     def create(self, spec: ContainerSpec) -> str:
         self._check()

@@ -73,6 +73,30 @@ def test_containers_that_vanished_while_edged_was_down_are_made_again_from_the_s
     stage.wait(lambda: stage.running("web"))
 
 
+@pytest.mark.parametrize("state", [State.RUNNING, State.ENDED])
+def test_a_container_that_the_engine_lists_and_has_lost_is_removed_and_made_again(stage: Stage, state: State) -> None:
+    stage.apply(pod())
+    stage.wait_phase("web-0", "Running")
+    stage.stop()
+    [old] = stage.runtime.everything()
+    if state is State.ENDED:
+        stage.runtime.end(old.id, 137)
+    stage.runtime.lost.add(old.name)
+    stage.start()
+    stage.wait(lambda: stage.running("web") and stage.running("web")[0].id != old.id)
+    assert stage.runtime.removed == [old.name]
+
+
+def test_a_pod_whose_container_the_engine_has_lost_is_removed_to_its_end(stage: Stage) -> None:
+    stage.apply(pod())
+    stage.wait_phase("web-0", "Running")
+    stage.stop()
+    stage.runtime.lost.add(stage.runtime.everything()[0].name)
+    stage.start()
+    stage.delete("web-0")
+    stage.wait(lambda: not stage.runtime.everything())
+
+
 def test_a_container_that_is_killed_runs_again_and_keeps_count_and_address(stage: Stage) -> None:
     stage.apply(pod())
     address = stage.wait_phase("web-0", "Running")["podIP"]

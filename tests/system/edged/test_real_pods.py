@@ -148,6 +148,23 @@ def test_a_restart_of_edged_keeps_start_times_and_makes_again_what_was_removed_m
     board.delete("lost")
 
 
+def test_a_container_that_podmans_storage_lost_is_made_again(board: Board) -> None:
+    board.apply(board.pod("torn"))
+    id_ = board.running("torn")["containerStatuses"][0]["containerID"].removeprefix("podman://")
+    board.stop()
+    board.podman.run("kill", id_)
+    [listing] = [
+        path
+        for path in Path(board.podman.run("info", "--format", "{{.Store.GraphRoot}}")).glob("*-containers/*containers.json")
+        if id_ in path.read_text()
+    ]
+    listing.write_text(json.dumps([entry for entry in json.loads(listing.read_text()) if entry["id"] != id_]))
+    board.start()
+    assert not board.running("torn", restarts=1)["containerStatuses"][0]["containerID"].endswith(id_)
+    assert id_ not in board.podman.run("ps", "-a", "--no-trunc", "--format", "{{.ID}}")
+    board.delete("torn")
+
+
 def services(board: Board) -> list[int]:
     """The Podman services of this board."""
     found = subprocess.run(["pgrep", "-f", f"podman system service .*{board.podman.root}/"], capture_output=True, text=True, check=False)

@@ -13,7 +13,7 @@ import pytest
 from edgecore.containers.engine import Engine
 from edgecore.containers.engine_facts import machine_facts
 from edgecore.containers.podman import PodmanRuntime
-from edgecore.errors import EngineError, EngineUnreachable
+from edgecore.errors import ContainerLost, EngineError, EngineUnreachable
 
 
 @pytest.fixture
@@ -55,6 +55,31 @@ def test_an_endpoint_where_nobody_answers_is_unreachable(folder: Path) -> None:
     engine.stop()
     with pytest.raises(EngineUnreachable, match="shut down"):
         engine.runtime()
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (
+            http(b'{"cause":"container not known","message":"getting container from store \\"f00\\": container not known"}', "500 No"),
+            ContainerLost,
+        ),
+        (http(b'{"message":"disk on fire"}', "500 No"), EngineError),
+        (http(b"<html>", "500 No"), EngineError),
+        (http(b'{"message":"container not known"}', "404 Not Found"), None),
+    ],
+)
+def test_a_container_that_podman_lists_and_its_storage_lost_is_told_apart(
+    folder: Path, answer: bytes, error: type[Exception] | None
+) -> None:
+    serve(folder / "podman.sock", answer)
+    runtime = PodmanRuntime(f"unix://{folder}/podman.sock")
+    if error is None:
+        assert runtime.look("f00") is None
+        return
+    with pytest.raises(EngineError) as caught:
+        runtime.look("f00")
+    assert type(caught.value) is error
 
 
 def test_a_machine_without_podman_is_told_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
