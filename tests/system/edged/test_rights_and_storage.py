@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edgecore.containers.podman_wire import LOG_BYTES
 from tests.fakes.podman import ENDS_WHEN_ASKED
 from tests.system.edged.conftest import Board
 
@@ -43,6 +44,31 @@ def test_rights_are_those_of_the_security_context(board: Board) -> None:
     assert shown["Seccomp"] == "0"
     board.delete("narrow")
     board.delete("wide")
+
+
+def test_a_pod_that_asks_for_the_hosts_processes_sees_them_and_others_do_not(board: Board) -> None:
+    seeing = board.pod("seeing")
+    seeing["spec"]["hostPID"] = True
+    board.apply(seeing)
+    board.apply(board.pod("blind"))
+    board.running("seeing")
+    board.running("blind")
+    ours = f"/proc/{os.getpid()}/cmdline"
+    assert board.inside("seeing", "/bin/cat", ours) == Path(ours).read_text()
+    assert board.inside("blind", "/bin/cat", "/proc/1/cmdline") == "\0".join((*ENDS_WHEN_ASKED, ""))
+    board.delete("seeing")
+    board.delete("blind")
+
+
+def test_a_container_that_talks_without_end_fills_no_disk_with_its_log(board: Board) -> None:
+    talk = 'i=0; while [ $i -lt 450 ]; do head -c 49152 /dev/zero | tr "\\0" "x" | fold -w 1023; i=$((i+1)); done; echo the end; exec sleep 1000'
+    board.apply(board.pod("chatter", command=["/bin/sh", "-c", talk], terminationGracePeriodSeconds=0))
+    id_ = board.running("chatter")["containerStatuses"][0]["containerID"].removeprefix("podman://")
+    log = Path(board.podman.run("inspect", "--format", "{{.HostConfig.LogConfig.Path}}", id_))
+    board.meta.wait_for(lambda: log.read_bytes().endswith(b"the end\n"), 60)
+    assert log.stat().st_size <= LOG_BYTES
+    assert sum(piece.stat().st_size for piece in log.parent.glob(f"{log.name}*")) <= 2 * LOG_BYTES
+    board.delete("chatter")
 
 
 def test_an_image_that_would_run_as_root_is_refused_where_that_is_forbidden(board: Board) -> None:

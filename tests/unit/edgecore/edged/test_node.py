@@ -68,6 +68,9 @@ def test_the_node_tells_what_is_true() -> None:
         (replace(BOARD, store_trouble="database or disk is full"), WORKS, "StoreNotWritable", "True"),
         (replace(BOARD, store_trouble="database or disk is full"), WORKS, "Ready", "True"),
         (BOARD, WORKS, "StoreNotWritable", "False"),
+        (replace(BOARD, clock_synced=False), WORKS, "ClockNotSynced", "True"),
+        (replace(BOARD, clock_synced=False), WORKS, "Ready", "True"),
+        (replace(BOARD, clock_synced=True), WORKS, "ClockNotSynced", "False"),
     ],
 )
 def test_the_conditions_of_a_node(machine: Machine, engine: EngineState, condition: str, holds: str) -> None:
