@@ -61,7 +61,8 @@ def test_a_pod_that_asks_for_the_hosts_processes_sees_them_and_others_do_not(boa
 
 
 def test_a_container_that_talks_without_end_fills_no_disk_with_its_log(board: Board) -> None:
-    talk = 'i=0; while [ $i -lt 450 ]; do head -c 49152 /dev/zero | tr "\\0" "x" | fold -w 1023; i=$((i+1)); done; echo the end; exec sleep 1000'
+    lines = 'head -c 49152 /dev/zero | tr "\\0" "x" | fold -w 1023'
+    talk = f"i=0; while [ $i -lt 450 ]; do {lines}; i=$((i+1)); done; echo the end; exec sleep 1000"
     board.apply(board.pod("chatter", command=["/bin/sh", "-c", talk], terminationGracePeriodSeconds=0))
     id_ = board.running("chatter")["containerStatuses"][0]["containerID"].removeprefix("podman://")
     log = Path(board.podman.run("inspect", "--format", "{{.HostConfig.LogConfig.Path}}", id_))
