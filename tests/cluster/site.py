@@ -106,7 +106,8 @@ class ClusterSite(SplitSite):
         self.kubectl("apply", "-f", "-", stdin=manifest)
         with self.answering_for_metrics():
             yield
-        self.kubectl("delete", "-f", "-", stdin=manifest)
+        # Kubernetes takes the Endpoints along with their Service.
+        self.kubectl("delete", "-f", "-", "--ignore-not-found", stdin=manifest)
 
     @contextmanager
     def answering_for_metrics(self) -> Iterator[None]:
