@@ -40,9 +40,8 @@ def test_cloudcore_reads_the_settings_of_the_manifest_and_listens_where_the_serv
     }
     led = {port["targetPort"] for name in ("cloudcore", "cloudcore-boards") for port in manifest("Service", name)["spec"]["ports"]}
     assert led == set(ports)
-    assert {"port": 443, "name": "webhooks", "targetPort": "webhooks"} in manifest("Service", modules.admission.service.partition("/")[2])[
-        "spec"
-    ]["ports"]
+    webhooks = {"port": 443, "name": "webhooks", "targetPort": "webhooks", "protocol": "TCP"}
+    assert webhooks in manifest("Service", modules.admission.service.partition("/")[2])["spec"]["ports"]
     assert config.state_dir in [mount["mountPath"] for mount in container["volumeMounts"]]
     assert config.state_dir == CloudCoreConfig().state_dir
 
@@ -71,6 +70,17 @@ def test_who_may_read_metrics_is_the_same_in_a_cluster_and_beside_it() -> None:
 def test_no_manifest_takes_the_apiservice_of_a_metrics_server() -> None:
     kinds = {one["kind"] for file in (PACKAGING / "manifests").glob("*.yaml") for one in yaml.safe_load_all(file.read_text())}
     assert "APIService" not in kinds
+
+
+def test_every_port_says_its_protocol_since_server_side_apply_of_kubernetes_1_20_refuses_one_that_does_not() -> None:
+    services = [
+        manifest("Service"),
+        manifest("Service", "cloudcore-boards"),
+        manifest("Service", "cloudcore-metrics", "cloudcore-metrics.yaml"),
+    ]
+    ports = [port for service in services for port in service["spec"]["ports"]]
+    ports += manifest("Deployment")["spec"]["template"]["spec"]["containers"][0]["ports"]
+    assert {port.get("protocol") for port in ports} == {"TCP"}
 
 
 def test_the_pod_is_one_of_the_profile_restricted_with_a_root_that_nobody_writes() -> None:
