@@ -41,14 +41,15 @@ def rows(said: str) -> list[list[str]]:
     return [line.split() for line in said.splitlines()[1:]]
 
 
+def figures(site: ClusterSite, *words: str) -> list[list[str]] | None:
+    """Of ``kubectl top WORDS``; None where there are none now."""
+    try:
+        listed = rows(site.kubectl("top", *words))
+    except Failed:
+        return None
+    return listed if listed and "<unknown>" not in listed[0] else None
+
+
 def measured(site: ClusterSite, *words: str) -> list[list[str]]:
     """Once the board answers: its link comes back after a restart of CloudCore."""
-
-    def found() -> list[list[str]] | None:
-        try:
-            listed = rows(site.kubectl("top", *words))
-        except Failed:
-            return None
-        return listed if listed and "<unknown>" not in listed[0] else None
-
-    return site.wait(f"figures of {' '.join(words)}", found, within=60)
+    return site.wait(f"figures of {' '.join(words)}", lambda: figures(site, *words), within=60)
