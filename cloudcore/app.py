@@ -21,7 +21,7 @@ from cloudcore.cloudhub.routing import Target
 from cloudcore.cloudhub.service import CloudHub
 from cloudcore.cloudhub.session import Limits
 from cloudcore.cloudhub.upstream import Taker
-from cloudcore.cloudstream.apiservice import api_service, settle
+from cloudcore.cloudstream.apiservice import api_service, keep_trusted, settle
 from cloudcore.cloudstream.kubelet import pod_place
 from cloudcore.cloudstream.metricsserver import MetricsServer
 from cloudcore.cloudstream.service import CloudStream
@@ -286,24 +286,26 @@ class _Building:
     async def _open_metrics(self, streams: CloudStream | None, hub: CloudHub, identity: Identity) -> int:
         """The API server asks whom the Service leads to, so a taken port is no reason to take another."""
         settings = self._config.modules.cloud_stream
-        port, wanted = 0, None
-        if streams is not None and settings.metrics_service:
-            namespace, name = settings.metrics_service.split("/")
-            context = kubelet_ssl_context(identity.authority, [f"{name}.{namespace}.svc", *self._names()], now=time.time())
-            get = self._informers.get
-            server = MetricsServer(
-                self._kube,
-                streams.access,
-                Summaries(streams.tunnels, hub.connected),
-                nodes=get(resources.NODES),
-                pods=get(resources.PODS),
-                now=self._now,
-            )
-            self._closing.push_async_callback(server.stop)
-            port = await _bound("cloudStream.metricsPort", settings.address, settings.metrics_port, server.start, context)
-            logger.info("metrics.k8s.io is served on %s port %d", settings.address, port)
-            wanted = api_service((namespace, name), ssl.DER_cert_to_PEM_cert(identity.authority.certificate))
+        if streams is None or not settings.metrics_service:
+            await until_answered("looking for an APIService of ours", lambda: settle(self._kube, None))
+            return 0
+        namespace, name = settings.metrics_service.split("/")
+        context = kubelet_ssl_context(identity.authority, [f"{name}.{namespace}.svc", *self._names()], now=time.time())
+        get = self._informers.get
+        server = MetricsServer(
+            self._kube,
+            streams.access,
+            Summaries(streams.tunnels, hub.connected),
+            nodes=get(resources.NODES),
+            pods=get(resources.PODS),
+            now=self._now,
+        )
+        self._closing.push_async_callback(server.stop)
+        port = await _bound("cloudStream.metricsPort", settings.address, settings.metrics_port, server.start, context)
+        logger.info("metrics.k8s.io is served on %s port %d", settings.address, port)
+        wanted = api_service((namespace, name), ssl.DER_cert_to_PEM_cert(identity.authority.certificate))
         await until_answered("registering metrics.k8s.io", lambda: settle(self._kube, wanted))
+        self._closing.push_async_callback(_cancelled, keep(lambda: keep_trusted(self._kube, wanted), "APIService metrics.k8s.io"))
         return port
 
     async def _open_hub(self, hub: CloudHub, identity: Identity) -> int:

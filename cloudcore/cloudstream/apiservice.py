@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
 from enum import Enum, auto
 
 from cloudcore.cluster import Cluster
-from cloudcore.errors import KubeAlreadyExists, KubeConflict, KubeForbidden, KubeInvalid, KubeNotFound
-from cloudcore.kube.ownership import MANAGED_BY, OWNER, is_ours
+from cloudcore.errors import KubeAlreadyExists, KubeConflict, KubeError, KubeForbidden, KubeInvalid, KubeNotFound
+from cloudcore.kube.ownership import MANAGED_BY, OWNER
 from cloudcore.kube.resources import API_SERVICES
 from cloudcore.ports import JsonObject
 from supervision.usage import GROUP, VERSION
@@ -17,8 +18,10 @@ logger = logging.getLogger(__name__)
 
 NAME = f"{VERSION}.{GROUP}"
 SERVED_BY = "bramble.io/served-by"
-"""Annotation: the Service that we named. Who applies another APIService over ours changes the Service and leaves our marks."""
+"""Annotation: the Service that we named. Who applies another APIService over ours changes the Service and leaves our mark. One of our Helm
+chart has it too, and no CA; its label ``managed-by`` is Helm's."""
 
+LOOK_AGAIN_SECONDS = 30.0
 _PRIORITY = 100
 _PORT = 443
 
@@ -78,6 +81,18 @@ async def settle(kube: Cluster, wanted: JsonObject | None) -> None:
         say("APIService %s cannot be read or written (%s): give CloudCore the rights of rbac.yaml (docs/operations.md)", NAME, exc)
 
 
+async def keep_trusted(kube: Cluster, wanted: JsonObject) -> None:
+    """Give our CA to one that Helm made after our start. Whatever has a CA is left alone: two CloudCores never fight."""
+    while True:
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        try:
+            there = await _there(kube)
+            if there is not None and not (there.get("spec") or {}).get("caBundle") and _is_served_by_us(there):
+                await settle(kube, wanted)
+        except KubeError as exc:
+            logger.debug("APIService %s: looking again: %s", NAME, exc)
+
+
 async def _settle(kube: Cluster, wanted: JsonObject | None) -> None:
     there = await _there(kube)
     match fate_of(there, wanted):
@@ -107,4 +122,4 @@ async def _there(kube: Cluster) -> JsonObject | None:
 def _is_served_by_us(there: JsonObject) -> bool:
     service = (there.get("spec") or {}).get("service") or {}
     said = ((there.get("metadata") or {}).get("annotations") or {}).get(SERVED_BY)
-    return is_ours(there) and said == f"{service.get('namespace')}/{service.get('name')}"
+    return bool(service) and said == f"{service.get('namespace')}/{service.get('name')}"

@@ -55,6 +55,11 @@ def node_report(content: Any) -> NodeReport:
     return NodeReport(labels, status)
 
 
+def is_ready(node: JsonObject) -> bool:
+    conditions = (node.get("status") or {}).get("conditions") or []
+    return any(condition.get("type") == "Ready" and condition.get("status") == "True" for condition in conditions)
+
+
 def allowed_labels(labels: dict[str, str]) -> dict[str, str]:
     """What a node may say of itself: nothing of Kubernetes' own domains but the usual few, so that it draws no foreign pods (X2)."""
     return {key: value for key, value in labels.items() if key in _OWN_LABELS or not _is_reserved(key)}

@@ -156,6 +156,22 @@ def _containers(status: JsonObject) -> Iterator[JsonObject]:
         yield from status.get(key) or []
 
 
+def is_doubted(pod: JsonObject) -> bool:
+    """Whether somebody else than its node says that it is not ready: the node says so of its containers too, or of a gate."""
+    status = pod.get("status") or {}
+    said = {condition.get("type"): condition.get("status") for condition in status.get("conditions") or []}
+    gates = [gate.get("conditionType") for gate in (pod.get("spec") or {}).get("readinessGates") or []]
+    reasons = ("ContainersReady", *gates)
+    return status.get("phase") == "Running" and said.get("Ready") == "False" and all(said.get(one) == "True" for one in reasons)
+
+
+def trusted(pod: JsonObject, now: datetime) -> JsonObject:
+    """The pod, ready as its node said it last; for an update of its ``status``."""
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": stamp(now)}
+    conditions = [ready if condition.get("type") == "Ready" else condition for condition in pod["status"]["conditions"]]
+    return pod | {"status": pod["status"] | {"conditions": conditions}}
+
+
 def is_same(pod: JsonObject, report: PodReport, node: str) -> bool:
     """Whether the report is about this very pod, which is bound to the node that reports (bug C15, X2)."""
     return (not report.uid or uid_of(pod) == report.uid) and (pod.get("spec") or {}).get("nodeName") == node and bool(identity(pod)[1])

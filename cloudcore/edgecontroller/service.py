@@ -20,6 +20,7 @@ from cloudcore.cluster import Clock, Cluster, Informer
 from cloudcore.edgecontroller.downstream import Downstream
 from cloudcore.edgecontroller.endings import Endings
 from cloudcore.edgecontroller.leases import Leases
+from cloudcore.edgecontroller.readiness import Readiness
 from cloudcore.edgecontroller.upstream import Upstream
 from cloudcore.errors import KubeUnreachable, Refused
 from cloudcore.keeper import keep
@@ -67,6 +68,7 @@ class EdgeController:
             kube, pods=pods, nodes=nodes, downstream=self._downstream, downlink=downlink, endings=self._endings, now=now, kubelet=kubelet
         )
         self._leases = Leases(kube, nodes=nodes, now=now)
+        self._readiness = Readiness(kube, pods=pods, nodes=nodes, pods_of=self._downstream.interest.pods_of, now=now)
         self._pods = pods
         self._rules = rules
         self._tasks: list[asyncio.Task[None]] = []
@@ -74,8 +76,10 @@ class EdgeController:
     async def start(self) -> None:
         self._downstream.follow()
         self._pods.follow(lambda old, new: self._endings.look_at(new) if new is not None else None)
+        self._readiness.follow()
         self._tasks = [
             keep(self._leases.run, "leases of nodes"),
+            keep(self._readiness.run, "readiness of pods"),
             keep(self._endings.run, "ended pods"),
         ]
         for informer in self._informers:
@@ -115,10 +119,11 @@ class EdgeController:
             return False
 
     def node_changed(self, node: str, connected: bool) -> None:
-        if connected:
-            self._leases.alive(node)
-        else:
-            self._leases.gone(node)
+        for part in (self._leases, self._readiness):
+            if connected:
+                part.alive(node)
+            else:
+                part.gone(node)
 
     async def _await_rules(self) -> None:
         """Pods wait for no rules: a cluster whose rbac.yaml is older does not let us list them. Boards then keep those that they have."""

@@ -13,4 +13,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 KUBERNETES_PROGRAMS=$("$here/build.sh")
 export KUBERNETES_PROGRAMS PATIENCE="${PATIENCE:-4}"
 cd "$here/../.."
+# Where there is none for this machine the tests of the chart are skipped.
+HELM=$(.venv/bin/python -m tests.containers.helm) || HELM=
+export HELM
 exec .venv/bin/python -m pytest -v --timeout 1200 --durations=5 tests/cluster "$@"

@@ -103,18 +103,24 @@ class ClusterSite(SplitSite):
     def serving_metrics(self) -> Iterator[None]:
         """CloudCore as the cluster's metrics.k8s.io, as packaging/manifests/metrics.yaml tells an operator to set it up."""
         manifest = (TOP / "packaging/manifests/metrics.yaml").read_text().replace("10005", str(self.figures))
+        self.kubectl("apply", "-f", "-", stdin=manifest)
+        with self.answering_for_metrics():
+            yield
+        # Kubernetes takes the Endpoints along with their Service.
+        self.kubectl("delete", "-f", "-", "--ignore-not-found", stdin=manifest)
+
+    @contextmanager
+    def answering_for_metrics(self) -> Iterator[None]:
+        """CloudCore with the setting, at OUTSIDE; restarted without it at the end."""
         run("ip", "address", "replace", f"{OUTSIDE}/32", "dev", "lo")
+        self.streams_address, self.metrics_service = "0.0.0.0", "kubeedge/cloudcore-metrics"
         try:
-            self.kubectl("apply", "-f", "-", stdin=manifest)
-            self.streams_address, self.metrics_service = "0.0.0.0", "kubeedge/cloudcore-metrics"
             self.restart_cloud()
             yield
-            self.streams_address, self.metrics_service = "127.0.0.1", ""
-            self.restart_cloud()
-            self.kubectl("delete", "-f", "-", stdin=manifest)
         finally:
             self.streams_address, self.metrics_service = "127.0.0.1", ""
             run("ip", "address", "delete", f"{OUTSIDE}/32", "dev", "lo")
+            self.restart_cloud()
 
     def restart_cloud(self) -> None:
         self.kill_cloud()

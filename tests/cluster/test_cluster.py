@@ -144,14 +144,17 @@ def test_a_pod_gets_the_token_of_its_account_where_the_api_server_mounts_it_as_a
     assert pods.read("account", "/var/run/secrets/kubernetes.io/serviceaccount/namespace") == "default"
 
 
-def test_the_token_that_newer_api_servers_project_into_each_pod_is_left_out_and_the_pod_runs(site: ClusterSite, pods: Pods) -> None:
+def test_the_token_that_newer_api_servers_project_into_each_pod_is_there_and_they_take_it(site: ClusterSite, pods: Pods) -> None:
     site.restart_api("--feature-gates=BoundServiceAccountTokenVolume=true")
     try:
         pods.apply("projected")
         volumes = pods.wait_ready("projected")["spec"]["volumes"]
         assert [volume["name"].startswith("kube-api-access-") for volume in volumes] == [True]
-        with pytest.raises(Failed, match="No such file"):
-            pods.read("projected", "/var/run/secrets/kubernetes.io/serviceaccount/token")
+        token = site.wait("the token", lambda: pods.read("projected", "/var/run/secrets/kubernetes.io/serviceaccount/token"), within=60)
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
+        user = json.loads(site.kubectl("create", "-f", "-", "-o", "json", stdin=json.dumps(review)))["status"]["user"]
+        assert user["username"] == "system:serviceaccount:default:default"
+        assert user["extra"]["authentication.kubernetes.io/pod-name"] == ["projected"]
     finally:
         site.restart_api()
 

@@ -11,24 +11,11 @@ import pytest
 
 from demo.parts import Board
 from demo.stage import Failed
+from tests.cluster.metrics import APISERVICE, METRICS_SERVER, conditions, measured, rows, there, wait_available
 from tests.cluster.site import ClusterSite
 from tests.system.streams.conftest import SERVER, TALKER, pod
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(1200)]
-
-APISERVICE = "v1beta1.metrics.k8s.io"
-METRICS_SERVER: dict[str, Any] = {
-    "apiVersion": "apiregistration.k8s.io/v1",
-    "kind": "APIService",
-    "metadata": {"name": APISERVICE, "labels": {"k8s-app": "metrics-server"}},
-    "spec": {
-        "group": "metrics.k8s.io",
-        "version": "v1beta1",
-        "groupPriorityMinimum": 100,
-        "versionPriority": 100,
-        "service": {"name": "metrics-server", "namespace": "kube-system"},
-    },
-}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -49,37 +36,6 @@ def busy(site: ClusterSite, board: Board) -> Iterator[str]:
     )
     yield "busy"
     site.wait("the pod gone", lambda: site.kubectl("delete", "pod", "busy", "--ignore-not-found", "--timeout=15s") is not None)
-
-
-def there(site: ClusterSite) -> str:
-    return site.kubectl("get", "apiservice", APISERVICE, "--ignore-not-found")
-
-
-def conditions(site: ClusterSite) -> dict[str, str]:
-    found = json.loads(site.kubectl("get", "apiservice", APISERVICE, "-o", "json"))
-    return {one["type"]: one["status"] for one in (found.get("status") or {}).get("conditions") or []}
-
-
-def wait_available(site: ClusterSite) -> None:
-    site.wait("metrics.k8s.io available", lambda: conditions(site).get("Available") == "True", within=60)
-
-
-def rows(said: str) -> list[list[str]]:
-    """Without the heading."""
-    return [line.split() for line in said.splitlines()[1:]]
-
-
-def measured(site: ClusterSite, *words: str) -> list[list[str]]:
-    """Once the board answers: its link comes back after a restart of CloudCore."""
-
-    def found() -> list[list[str]] | None:
-        try:
-            listed = rows(site.kubectl("top", *words))
-        except Failed:
-            return None
-        return listed if listed and "<unknown>" not in listed[0] else None
-
-    return site.wait(f"figures of {' '.join(words)}", found, within=60)
 
 
 def test_kubectl_top_shows_what_nodes_use(site: ClusterSite, board: Board) -> None:

@@ -30,9 +30,12 @@ def helm(*words: str | Path, values: dict[str, Any] | None = None) -> str:
     return done.stdout
 
 
-def render(values: dict[str, Any] | None = None, *, namespace: str = "kubeedge", chart: Path = CHART) -> list[dict[str, Any]]:
-    """The objects of ``helm template`` with ``values`` over the chart's own."""
-    text = helm("template", "bramble", chart, "--namespace", namespace, values=values or {})
+def render(
+    values: dict[str, Any] | None = None, *, namespace: str = "kubeedge", chart: Path = CHART, kubernetes: str = ""
+) -> list[dict[str, Any]]:
+    """The objects of ``helm template`` with ``values`` over the chart's own; ``kubernetes``: for which version, else helm's own."""
+    version = ("--kube-version", kubernetes) if kubernetes else ()
+    text = helm("template", "bramble", chart, "--namespace", namespace, *version, values=values or {})
     return [one for one in yaml.safe_load_all(text) if one]
 
 

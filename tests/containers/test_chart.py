@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from cloudcore.cloudstream.apiservice import NAME, Fate, api_service, fate_of
 from cloudcore.config import read_config
 from demo.stage import BIN, Failed, Stage, free_port, run, wait_for
 from tests.containers.chart import CHART, TOP, documents, helm, render
@@ -31,8 +32,42 @@ def test_helm_finds_nothing_to_say_against_the_chart() -> None:
 
 
 def test_the_chart_makes_of_its_defaults_what_the_manifests_say() -> None:
-    wanted = [one for one in documents(MANIFESTS / "rbac.yaml") if one["kind"] != "Namespace"] + documents(MANIFESTS / "cloudcore.yaml")
-    assert _by_name(render()) == _by_name(wanted)
+    """But for the right to make an APIService: what Helm makes needs no leave for anybody else."""
+    rights = [one for one in documents(MANIFESTS / "rbac.yaml") if one["kind"] != "Namespace"]
+    role = _only(rights, "ClusterRole", "cloudcore")
+    role["rules"] = [rule for rule in role["rules"] if "apiservices" not in rule["resources"]]
+    assert _by_name(render()) == _by_name(rights + documents(MANIFESTS / "cloudcore.yaml"))
+
+
+def test_with_its_value_cloudcore_serves_metrics_and_knows_the_apiservice_of_the_chart_for_its_own(tmp_path: Path) -> None:
+    objects = render({"metricsService": {"enabled": True}})
+    added = documents(MANIFESTS / "cloudcore-metrics.yaml")
+    assert _by_name(added).items() <= _by_name(objects).items()
+    assert _names(objects) - _names(render()) == _names(added) | {("APIService", NAME)}
+    file = tmp_path / "cloudcore.yaml"
+    file.write_text(_only(objects, "ConfigMap", "cloudcore")["data"]["cloudcore.yaml"])
+    config, warnings = read_config(file)
+    assert (warnings, config.modules.cloud_stream.metrics_service) == ([], "kubeedge/cloudcore-metrics")
+    made = _only(objects, "APIService", NAME)
+    wanted = api_service(("kubeedge", "cloudcore-metrics"), "ca")
+    assert fate_of(made, wanted) is Fate.UPDATE
+    assert made["spec"] | {"caBundle": wanted["spec"]["caBundle"]} == wanted["spec"]
+
+
+def test_cloudcore_of_a_chart_may_not_make_an_apiservice_and_with_metrics_change_its_own_alone() -> None:
+    def rights(values: dict[str, Any]) -> list[dict[str, Any]]:
+        return [rule for rule in _only(render(values), "ClusterRole", "cloudcore")["rules"] if "apiservices" in rule["resources"]]
+
+    assert rights({}) == []
+    assert [(rule["verbs"], rule["resourceNames"]) for rule in rights({"metricsService": {"enabled": True}})] == [
+        (["get", "update", "delete"], [NAME])
+    ]
+
+
+def test_without_rights_of_its_own_a_release_with_metrics_makes_none() -> None:
+    objects = render({"metricsService": {"enabled": True}, "rbac": {"create": False}})
+    assert not [one for one in objects if "Role" in one["kind"]]
+    assert _only(objects, "APIService", NAME)
 
 
 def test_a_packed_chart_is_whole(tmp_path: Path) -> None:
@@ -54,6 +89,8 @@ def test_a_packed_chart_is_whole(tmp_path: Path) -> None:
         ({"persistence": {"size": "big"}}, "/persistence/size"),
         ({"logLevel": "loud"}, "/logLevel"),
         ({"replicas": 2}, "persistence.enabled=false"),
+        ({"metricsService": {"enabled": "yes"}}, "/metricsService/enabled"),
+        ({"metricsService": {"enabled": True}, "streams": {"enabled": False}}, "streams.enabled=true"),
     ],
 )
 def test_wrong_values_are_refused_by_name(values: dict[str, Any], complaint: str) -> None:
@@ -83,6 +120,12 @@ def test_several_replicas_are_kept_apart_and_not_all_evicted_at_once() -> None:
     deployment = _only(objects, "Deployment", "cloudcore")["spec"]
     assert (deployment["replicas"], deployment["strategy"]["type"]) == (3, "RollingUpdate")
     assert not [one for one in objects if one["kind"] == "PersistentVolumeClaim"]
+
+
+@pytest.mark.parametrize(("kubernetes", "version"), [("1.20.2", "policy/v1beta1"), ("1.21.0", "policy/v1"), ("v1.31.4+k3s1", "policy/v1")])
+def test_a_disruption_budget_is_of_a_version_that_the_cluster_has(kubernetes: str, version: str) -> None:
+    objects = render({"replicas": 2, "persistence": {"enabled": False}}, kubernetes=kubernetes)
+    assert _only(objects, "PodDisruptionBudget", "cloudcore")["apiVersion"] == version
 
 
 def test_without_the_right_to_make_tokens_every_other_right_is_there() -> None:
@@ -148,6 +191,10 @@ def _only(objects: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]
     found = [one for one in objects if (one["kind"], one["metadata"]["name"]) == (kind, name)]
     assert len(found) == 1, (kind, name, len(found))
     return found[0]
+
+
+def _names(objects: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    return {(one["kind"], one["metadata"]["name"]) for one in objects}
 
 
 def _by_name(objects: list[dict[str, Any]]) -> dict[tuple[str, str, str], dict[str, Any]]:

@@ -389,3 +389,59 @@ async def test_a_node_has_one_turn_however_often_it_comes_and_goes() -> None:
             at.edge.node_changed("edge1", True)
         await until(lambda: at.kube.peek(LEASES, LEASES_NAMESPACE, "edge1"))
         await until(lambda: len(at.edge._leases._due) == 1)
+
+
+def ready(obj: dict[str, Any], said: str, **more: str) -> dict[str, Any]:
+    said_of = {"Ready": said} | more
+    conditions = [{"type": kind, "status": status, "lastTransitionTime": "2020-01-01T00:00:00Z"} for kind, status in said_of.items()]
+    return obj | {"status": {"phase": "Running", "conditions": conditions}}
+
+
+def is_ready(at: Cloud, name: str) -> bool:
+    return (at.kube.peek(PODS, "default", name) or {})["status"]["conditions"][0]["status"] == "True"
+
+
+@in_loop
+async def test_pods_that_the_cluster_marked_not_ready_are_ready_again_when_their_node_is_back() -> None:
+    """As a node controller leaves them; before this they stayed so until their next change, and no Service led to them."""
+    async with cloud("edge1", "edge2") as at:
+        at.edge._readiness._pause_seconds = 0.01
+        at.kube.put(NODES, ready(node("edge1"), "Unknown"))
+        at.kube.put(NODES, ready(node("edge2"), "True"))
+        for name, where, containers in (("web", "edge1", "True"), ("ill", "edge1", "False"), ("far", "edge2", "True")):
+            at.kube.put(PODS, ready(pod(name, where), "False", ContainersReady=containers))
+        at.edge.node_changed("edge1", True)
+        await until(lambda: len(list(at.edge._pods.values())) == 3 and len(list(at.edge._readiness._nodes.values())) == 2)
+        assert at.kube.written("pods") == 0, "a node that is not ready is doubted with reason"
+        at.kube.put(NODES, ready(node("edge1"), "True"))
+        await until(lambda: is_ready(at, "web"))
+        at.edge.node_changed("edge2", True)
+        await until(lambda: is_ready(at, "far"))
+        assert not is_ready(at, "ill")
+        at.kube.put(PODS, ready(pod("web"), "False", ContainersReady="True"))
+        await until(lambda: is_ready(at, "web"))
+        at.edge.node_changed("edge1", False)
+        at.kube.put(PODS, ready(pod("web"), "False", ContainersReady="True"))
+        at.kube.put(PODS, ready(pod("far", "edge2"), "False", ContainersReady="True"))
+        await until(lambda: is_ready(at, "far"))
+        assert not is_ready(at, "web")
+
+
+@in_loop
+async def test_pods_are_ready_again_though_the_api_is_away_when_their_node_comes() -> None:
+    async with cloud("edge1") as at:
+        at.edge._readiness._pause_seconds = 0.01
+        refused: list[str] = []
+
+        def fail(verb: str, plural: str, name: str) -> Exception | None:
+            if (verb, plural) != ("update status", "pods") or len(refused) == 3:
+                return None
+            refused.append(name)
+            return KubeUnreachable("away")
+
+        at.kube.fail = fail
+        at.kube.put(NODES, ready(node("edge1"), "True"))
+        at.kube.put(PODS, ready(pod(), "False", ContainersReady="True"))
+        at.edge.node_changed("edge1", True)
+        await until(lambda: is_ready(at, "web"))
+        assert len(refused) == 3

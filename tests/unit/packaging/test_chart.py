@@ -18,8 +18,8 @@ PACKAGING = Path(__file__).parents[3] / "packaging"
 CHART = PACKAGING / "helm" / "bramble"
 
 
-def manifest(kind: str, name: str = "cloudcore") -> dict[str, Any]:
-    objects = yaml.safe_load_all((PACKAGING / "manifests" / "cloudcore.yaml").read_text())
+def manifest(kind: str, name: str = "cloudcore", file: str = "cloudcore.yaml") -> dict[str, Any]:
+    objects = yaml.safe_load_all((PACKAGING / "manifests" / file).read_text())
     return next(one for one in objects if (one["kind"], one["metadata"]["name"]) == (kind, name))
 
 
@@ -40,11 +40,47 @@ def test_cloudcore_reads_the_settings_of_the_manifest_and_listens_where_the_serv
     }
     led = {port["targetPort"] for name in ("cloudcore", "cloudcore-boards") for port in manifest("Service", name)["spec"]["ports"]}
     assert led == set(ports)
-    assert {"port": 443, "name": "webhooks", "targetPort": "webhooks"} in manifest("Service", modules.admission.service.partition("/")[2])[
-        "spec"
-    ]["ports"]
+    webhooks = {"port": 443, "name": "webhooks", "targetPort": "webhooks", "protocol": "TCP"}
+    assert webhooks in manifest("Service", modules.admission.service.partition("/")[2])["spec"]["ports"]
     assert config.state_dir in [mount["mountPath"] for mount in container["volumeMounts"]]
     assert config.state_dir == CloudCoreConfig().state_dir
+
+
+def test_with_the_setting_that_the_manifest_names_cloudcore_serves_metrics_where_their_service_leads(tmp_path: Path) -> None:
+    setting = "# metricsService:"
+    text = manifest("ConfigMap")["data"]["cloudcore.yaml"]
+    assert text.count(setting) == 1
+    file = tmp_path / "cloudcore.yaml"
+    file.write_text(text.replace(setting, "metricsService:"))
+    config, warnings = read_config(file)
+    streams = config.modules.cloud_stream
+    service = manifest("Service", "cloudcore-metrics", "cloudcore-metrics.yaml")
+    assert warnings == []
+    assert streams.metrics_service == f"{service['metadata']['namespace']}/{service['metadata']['name']}"
+    assert [(port["port"], port["targetPort"]) for port in service["spec"]["ports"]] == [(443, streams.metrics_port)]
+    assert service["spec"]["selector"] == manifest("Deployment")["spec"]["selector"]["matchLabels"]
+
+
+def test_who_may_read_metrics_is_the_same_in_a_cluster_and_beside_it() -> None:
+    inside, beside = (manifest("ClusterRole", "cloudcore-metrics-reader", file) for file in ("cloudcore-metrics.yaml", "metrics.yaml"))
+    assert inside == beside
+    assert inside["rules"] == [{"apiGroups": ["metrics.k8s.io"], "resources": ["pods"], "verbs": ["get", "list"]}]
+
+
+def test_no_manifest_takes_the_apiservice_of_a_metrics_server() -> None:
+    kinds = {one["kind"] for file in (PACKAGING / "manifests").glob("*.yaml") for one in yaml.safe_load_all(file.read_text())}
+    assert "APIService" not in kinds
+
+
+def test_every_port_says_its_protocol_since_server_side_apply_of_kubernetes_1_20_refuses_one_that_does_not() -> None:
+    services = [
+        manifest("Service"),
+        manifest("Service", "cloudcore-boards"),
+        manifest("Service", "cloudcore-metrics", "cloudcore-metrics.yaml"),
+    ]
+    ports = [port for service in services for port in service["spec"]["ports"]]
+    ports += manifest("Deployment")["spec"]["template"]["spec"]["containers"][0]["ports"]
+    assert {port.get("protocol") for port in ports} == {"TCP"}
 
 
 def test_the_pod_is_one_of_the_profile_restricted_with_a_root_that_nobody_writes() -> None:
@@ -66,11 +102,12 @@ def test_chart_manifest_and_program_are_of_one_version() -> None:
 
 
 def test_rights_and_definitions_of_the_chart_are_the_ones_of_the_manifests() -> None:
-    assert (CHART / "files" / "rbac.yaml").resolve() == PACKAGING / "manifests" / "rbac.yaml"
+    for file in ("rbac.yaml", "cloudcore-metrics.yaml"):
+        assert (CHART / "files" / file).resolve() == PACKAGING / "manifests" / file
     assert (CHART / "crds").resolve() == PACKAGING / "crds"
 
 
-@pytest.mark.parametrize("path", [[], ["service"], ["persistence"], ["streams"], ["rbac"], ["image"]], ids=".".join)
+@pytest.mark.parametrize("path", [[], ["service"], ["persistence"], ["streams"], ["metricsService"], ["rbac"], ["image"]], ids=".".join)
 def test_every_value_is_in_the_schema_and_no_other_is_taken(path: list[str]) -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     values = yaml.safe_load((CHART / "values.yaml").read_text())

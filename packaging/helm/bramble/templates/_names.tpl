@@ -20,6 +20,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ .Values.persistence.existingClaim | default "cloudcore" }}
 {{- end }}
 
+{{- define "bramble.metrics-service" -}}
+kubeedge/cloudcore-metrics
+{{- end }}
+
 {{/* cloudcore.yaml: what the Services and probes of this chart rest on, and over it what the values say. */}}
 {{- define "bramble.own-config" -}}
 apiVersion: cloudcore.config.kubeedge.io/v1alpha1
@@ -43,6 +47,9 @@ modules:
     {{- with .Values.streams.nodeDomain }}
     nodeDomain: {{ . | quote }}
     {{- end }}
+    {{- if .Values.metricsService.enabled }}
+    metricsService: {{ include "bramble.metrics-service" . }}
+    {{- end }}
 stateDir: /var/lib/bramble/cloudcore
 {{- end }}
 
@@ -57,5 +64,8 @@ stateDir: /var/lib/bramble/cloudcore
 {{- end }}
 {{- if and (gt (int .Values.replicas) 1) .Values.persistence.enabled }}
 {{- fail "replicas: more than 1 need persistence.enabled=false, since each CloudCore keeps files of its own; what boards upload and sample then goes to history.sinks alone (docs/containers.md)" }}
+{{- end }}
+{{- if and .Values.metricsService.enabled (not .Values.streams.enabled) }}
+{{- fail "metricsService.enabled: needs streams.enabled=true, since boards are asked over their streams" }}
 {{- end }}
 {{- end }}

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from cloudcore.cloudstream.apiservice import NAME, Fate, api_service, fate_of, settle
+from cloudcore.cloudstream import apiservice
+from cloudcore.cloudstream.apiservice import NAME, Fate, api_service, fate_of, keep_trusted, settle
 from cloudcore.errors import KubeError, KubeForbidden, KubeNotFound
+from cloudcore.kube.ownership import MANAGED_BY
 
 OURS = api_service(("kubeedge", "cloudcore-metrics"), "ca")
 ELSEWHERE = api_service(("other", "cloudcore-metrics"), "ca")
@@ -17,6 +19,12 @@ THEIRS = {
     "metadata": {"name": NAME},
     "spec": {"service": {"namespace": "kube-system", "name": "metrics-server"}, "caBundle": "dGhlaXJz"},
 }
+
+BY_HELM = OURS | {
+    "metadata": OURS["metadata"] | {"labels": {MANAGED_BY: "Helm"}, "uid": "7"},
+    "spec": {key: value for key, value in OURS["spec"].items() if key != "caBundle"},
+}
+"""As the chart makes it."""
 
 
 def applied_over(ours: dict[str, Any]) -> dict[str, Any]:
@@ -38,6 +46,9 @@ def defaulted(ours: dict[str, Any]) -> dict[str, Any]:
         (defaulted(ELSEWHERE), OURS, Fate.UPDATE),
         (defaulted(api_service(("kubeedge", "cloudcore-metrics"), "another ca")), OURS, Fate.UPDATE),
         (defaulted(OURS), None, Fate.REMOVE),
+        (BY_HELM, OURS, Fate.UPDATE),
+        (BY_HELM | {"spec": OURS["spec"]}, OURS, Fate.KEEP),
+        (applied_over(BY_HELM), OURS, Fate.FOREIGN),
         (THEIRS, OURS, Fate.FOREIGN),
         (THEIRS, None, Fate.FOREIGN),
         (applied_over(OURS), OURS, Fate.FOREIGN),
@@ -54,9 +65,11 @@ class API:
 
     def __init__(self, there: dict[str, Any] | None = None, fails: KubeError | None = None) -> None:
         self.there = there
+        self.asked = 0
         self._fails = fails
 
     async def get(self, resource: Any, namespace: str | None, name: str) -> dict[str, Any]:
+        self.asked += 1
         if self.there is None or name != NAME:
             raise KubeNotFound("no such APIService")
         return copy.deepcopy(self.there)
@@ -102,6 +115,35 @@ def test_that_of_metrics_server_stays_also_where_it_was_applied_over_ours() -> N
         asyncio.run(settle(api, OURS))
         asyncio.run(settle(api, None))
         assert api.there == there
+
+
+def test_that_of_the_chart_gets_our_ca_and_stays_helms() -> None:
+    api = API(copy.deepcopy(BY_HELM))
+    asyncio.run(settle(api, OURS))
+    assert api.there == BY_HELM | {"spec": OURS["spec"]}
+
+
+async def looked(api: API) -> None:
+    """``keep_trusted`` until it has looked three times."""
+    keeping = asyncio.create_task(keep_trusted(api, OURS))
+    seen = api.asked
+    while api.asked < seen + 3:
+        await asyncio.sleep(0)
+    keeping.cancel()
+
+
+def test_what_helm_makes_while_cloudcore_runs_gets_our_ca_and_what_has_one_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apiservice, "LOOK_AGAIN_SECONDS", 0.0)
+    api = API()
+    asyncio.run(looked(api))
+    assert api.there is None, "what is away is Helm's to make"
+    api.there = copy.deepcopy(BY_HELM)
+    asyncio.run(looked(api))
+    assert api.there["spec"] == OURS["spec"]
+    for other in (defaulted(ELSEWHERE), THEIRS, applied_over(OURS), BY_HELM | {"spec": ELSEWHERE["spec"] | {"caBundle": ""}}):
+        api.there = copy.deepcopy(other)
+        asyncio.run(looked(api))
+        assert api.there == other
 
 
 @pytest.mark.parametrize("fails", [KubeForbidden("no"), KubeNotFound("no such resource")])

@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from cloudcore.edgecontroller.podstatus import PodReport, as_stamp, has_ended, is_same, merged_pod, pod_report, pod_reports
+from cloudcore.edgecontroller.podstatus import (
+    PodReport,
+    as_stamp,
+    has_ended,
+    is_doubted,
+    is_same,
+    merged_pod,
+    pod_report,
+    pod_reports,
+    trusted,
+)
 from cloudcore.errors import Refused
 
 NOW = datetime(2020, 5, 1, 12, 0, 0, tzinfo=UTC)
@@ -105,6 +115,41 @@ def test_a_pod_has_ended_when_it_was_to_go_and_nothing_of_it_runs(
     if deleting:
         subject["metadata"]["deletionTimestamp"] = "T"
     assert has_ended(subject) is expected
+
+
+def conditions(**said: str) -> list[dict[str, Any]]:
+    return [{"type": kind, "status": status, "lastTransitionTime": "T"} for kind, status in said.items()]
+
+
+@pytest.mark.parametrize(
+    ("phase", "said", "gates", "expected"),
+    [
+        ("Running", {"Ready": "False", "ContainersReady": "True"}, [], True),
+        ("Running", {"Ready": "True", "ContainersReady": "True"}, [], False),
+        ("Running", {"Ready": "False", "ContainersReady": "False"}, [], False),
+        ("Running", {"Ready": "False"}, [], False),
+        ("Running", {"ContainersReady": "True"}, [], False),
+        ("Succeeded", {"Ready": "False", "ContainersReady": "True"}, [], False),
+        ("Running", {"Ready": "False", "ContainersReady": "True", "lb": "True"}, ["lb"], True),
+        ("Running", {"Ready": "False", "ContainersReady": "True", "lb": "False"}, ["lb"], False),
+        ("Running", {"Ready": "False", "ContainersReady": "True"}, ["lb"], False),
+    ],
+)
+def test_a_pod_is_doubted_that_is_not_ready_though_its_node_said_nothing_against_it(
+    phase: str, said: dict[str, str], gates: list[str], expected: bool
+) -> None:
+    subject = pod(phase=phase, conditions=conditions(**said))
+    subject["spec"]["readinessGates"] = [{"conditionType": gate} for gate in gates]
+    assert is_doubted(subject) is expected
+
+
+def test_a_pod_that_is_trusted_again_is_ready_since_now_and_nothing_else_changes() -> None:
+    doubted = pod(phase="Running", conditions=conditions(Initialized="True", Ready="False", ContainersReady="True"), podIP="10.88.0.2")
+    again = trusted(doubted, NOW)
+    assert again["status"]["conditions"][1] == {"type": "Ready", "status": "True", "lastTransitionTime": NOW_TEXT}
+    assert again["status"]["conditions"][::2] == doubted["status"]["conditions"][::2]
+    assert again["status"] | {"conditions": []} == doubted["status"] | {"conditions": []}
+    assert not is_doubted(again)
 
 
 @pytest.mark.parametrize(
