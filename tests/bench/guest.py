@@ -1,5 +1,8 @@
-"""What Bramble adds to a machine with Debian's kernel and systemd: time to boot, room on the disk, memory, writes. A virtual machine, like that
-of ``make test-vm`` (root, the network, a quarter of an hour where it is emulated); the site runs in it too, and only EdgeCore's part is counted."""
+"""What Bramble adds to a machine with Debian's kernel and systemd: time to boot, room on the disk, memory, writes.
+
+A virtual machine, like that of ``make test-vm`` (root, the network, a quarter of an hour where it is emulated). The site runs in it too; of
+memory and writes only EdgeCore's part is counted.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,7 @@ def _booted(machine: Machine) -> float:
 
 
 def _moments(machine: Machine) -> tuple[float, float]:
-    """Seconds from the start of the kernel until EdgeCore was linked to the site, and until the last container of its pods had been started."""
+    """Seconds from the start of the kernel until EdgeCore was linked to the site, and until the last container of its pods had started."""
     linked = machine.wait("the link to the site", lambda: machine.run(_LINKED).strip(), within=240.0)
     running = machine.wait("the pods", lambda: int(machine.run(_STARTED).strip()), within=240.0)
     return float(linked), running / 100

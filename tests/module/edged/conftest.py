@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,9 +13,11 @@ import pytest
 
 from edgecore.beehive.letters import PodChanged
 from edgecore.beehive.switchboard import Switchboard
+from edgecore.containers.labels import instance_of
 from edgecore.containers.model import Container, State
 from edgecore.edged.module import EdgedModule
 from edgecore.edged.settings import EdgedSettings
+from edgecore.edged.volume_files import memory_root
 from tests.fakes.meta import FakeMeta
 from tests.fakes.runtime import FakeEngine, FakeRuntime
 
@@ -46,6 +49,12 @@ class Stage:
         if self.thread is not None:
             self.thread.join(10)
             assert not self.thread.is_alive()
+
+    def forget_memory(self) -> None:
+        """What pods keep in memory outlives edged, since they do."""
+        memory = memory_root(instance_of(str(self.root)))
+        if memory is not None:
+            shutil.rmtree(memory, ignore_errors=True)
 
     def send(self, letter: object) -> None:
         assert self.switchboard.send("edged", letter)
@@ -81,3 +90,4 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     made.start()
     yield made
     made.stop()
+    made.forget_memory()
