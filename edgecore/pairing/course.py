@@ -12,6 +12,9 @@ ADDRESSES_LIMIT = 4
 
 _FIRST_PAUSE_S = 3.0
 _LONGEST_PAUSE_S = 10.0
+_IDLE_ROUNDS = 300
+_IDLE_PAUSE_S = 30.0
+"""After about an hour: a board that nobody expects may wait for months."""
 
 
 @dataclass(slots=True)
@@ -28,5 +31,5 @@ class Code:
 
 def pause_s(rounds: int, chance: float) -> float:
     """Before the next round, after ``rounds`` of them; ``chance`` from 0 to 1 spreads boards that were switched on together."""
-    pause: float = min(_FIRST_PAUSE_S * 1.5 ** min(rounds, 20), _LONGEST_PAUSE_S)
+    pause: float = _IDLE_PAUSE_S if rounds >= _IDLE_ROUNDS else min(_FIRST_PAUSE_S * 1.5 ** min(rounds, 20), _LONGEST_PAUSE_S)
     return pause * (0.7 + 0.6 * chance)
