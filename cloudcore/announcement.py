@@ -48,6 +48,7 @@ async def announce(port: int, pin: str, addresses: Callable[[], Sequence[str]], 
     except ModuleNotFoundError:
         logger.warning("%s: boards do not find this site by themselves: install python3-zeroconf", _KEY)
         return
+    logging.getLogger("zeroconf").setLevel(logging.ERROR)  # it warns of each packet that a network does not take
     speaker: AsyncZeroconf | None = None
     said: list[str] = []
     warned = False

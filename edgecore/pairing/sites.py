@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 
-from zeroconf import Error, InterfaceChoice, IPVersion, ServiceBrowser, ServiceStateChange, Zeroconf
+from zeroconf import DNSQuestionType, Error, InterfaceChoice, IPVersion, ServiceBrowser, ServiceStateChange, Zeroconf
 
 from edgecore.certs.jointoken import Endpoint
 from edgecore.errors import PairingError
@@ -15,6 +16,8 @@ from viaduct.pairing import SERVICE_TYPE
 
 LOOK_S = 2.0
 
+_ALOUD = DNSQuestionType.QM
+"""Answers come by multicast. One to this board alone goes to whichever program on it has port 5353 too: systemd-resolved, or a site."""
 _RESOLVE_MS = 1000
 _NAMES_LIMIT = 64
 _NAME_LENGTH = 63
@@ -26,6 +29,7 @@ def find_sites(interfaces: Sequence[str] | None = None, look_s: float = LOOK_S) 
     Raises:
         PairingError: no network here carries multicast.
     """
+    logging.getLogger("zeroconf").setLevel(logging.ERROR)  # it warns of each packet that a network does not take
     try:
         multicast = Zeroconf(interfaces=InterfaceChoice.All if interfaces is None else list(interfaces), ip_version=IPVersion.V4Only)
         try:
@@ -43,14 +47,14 @@ def _looked(multicast: Zeroconf, look_s: float) -> list[Site]:
         if state_change is not ServiceStateChange.Removed and len(names) < _NAMES_LIMIT:
             names.add(name)
 
-    ServiceBrowser(multicast, SERVICE_TYPE, handlers=[heard])
+    ServiceBrowser(multicast, SERVICE_TYPE, handlers=[heard], question_type=_ALOUD)
     time.sleep(look_s)
     found = (_site(multicast, name) for name in sorted(names)[:SITES_LIMIT])
     return [site for site in found if site is not None]
 
 
 def _site(multicast: Zeroconf, name: str) -> Site | None:
-    info = multicast.get_service_info(SERVICE_TYPE, name, timeout=_RESOLVE_MS)
+    info = multicast.get_service_info(SERVICE_TYPE, name, timeout=_RESOLVE_MS, question_type=_ALOUD)
     if info is None or not info.port:
         return None
     addresses = info.parsed_addresses(IPVersion.V4Only)[:ADDRESSES_LIMIT]
