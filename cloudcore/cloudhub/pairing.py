@@ -26,7 +26,8 @@ from viaduct.pairing import Answer, Invitation, answers_body, invitation_body, r
 BODY_TIME_S = 10.0
 IN_LINE_LIMIT = 16
 _REST = 3.0
-_LONGEST_PAUSE_S = 60.0
+_LOOK_AGAIN_S = 60.0
+_TRY_AGAIN_S = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -83,11 +84,10 @@ async def keep_the_list(expected: WaitingList, changed: asyncio.Event, now: Call
     cancelled."""
     while True:
         changed.clear()
-        limit_s: float | None = _LONGEST_PAUSE_S
+        limit_s: float | None = _TRY_AGAIN_S
         try:
             await expected.refresh(now=now())
-            if expected.is_empty():
-                limit_s = None
+            limit_s = None if expected.is_empty() else _LOOK_AGAIN_S
         except CloudCoreError as exc:
             logger.warning("list of boards that are expected: %s; keeping the one we have", exc)
         with suppress(TimeoutError):

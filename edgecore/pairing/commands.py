@@ -41,7 +41,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run_pair(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
-    """The exit code: 0 joined, 1 not possible or given up, 2 wrong flag or config, 130 interrupted."""
+    """The exit code: 0 joined, 1 not possible or given up, 2 wrong flag or config or an identity that is not to be replaced, 130
+    interrupted."""
     try:
         find = finder(args.cloud, "--cloud")
         check_ready(Path(args.config).absolute(), args.name, force=args.force)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Sequence
 
@@ -49,7 +50,9 @@ def _looked(multicast: Zeroconf, look_s: float) -> list[Site]:
 
     ServiceBrowser(multicast, SERVICE_TYPE, handlers=[heard], question_type=_ALOUD)
     time.sleep(look_s)
-    found = (_site(multicast, name) for name in sorted(names)[:SITES_LIMIT])
+    # By chance, so that nobody who announces many keeps the others out for good.
+    chosen = random.sample(sorted(names), min(len(names), SITES_LIMIT))
+    found = (_site(multicast, name) for name in chosen)
     return [site for site in found if site is not None]
 
 

@@ -340,7 +340,7 @@ def test_more_questions_at_once_than_may_stand_in_line_are_put_off(cloud: Cloud,
 def test_a_cloud_that_cannot_read_its_list_goes_on_with_the_one_it_has_and_reads_again(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pairing, "_LONGEST_PAUSE_S", 0.05)
+    monkeypatch.setattr(pairing, "_TRY_AGAIN_S", 0.5)
     code = make_code()
 
     async def run() -> list[int]:
