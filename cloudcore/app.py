@@ -15,7 +15,9 @@ from typing import Any
 
 from cloudcore.admission import configuration
 from cloudcore.admission.service import Admission
+from cloudcore.announcement import announce, announced_addresses
 from cloudcore.cloudhub.enrolment import enrolment_app
+from cloudcore.cloudhub.pairing import PairingDesk, keep_the_list
 from cloudcore.cloudhub.revoking import keep_out_the_revoked
 from cloudcore.cloudhub.routing import Target
 from cloudcore.cloudhub.service import CloudHub
@@ -44,8 +46,10 @@ from cloudcore.monitor.exposition import Source
 from cloudcore.monitor.service import Monitor
 from cloudcore.pki.identity import Identity, open_identity
 from cloudcore.pki.ports import NAMESPACE
+from cloudcore.pki.registry import TOKEN_SECRET
 from cloudcore.pki.revocation import REVOKED_SECRET
-from cloudcore.pki.tls import kubelet_ssl_context, server_ssl_context
+from cloudcore.pki.tls import ipv4_addresses, kubelet_ssl_context, server_ssl_context
+from cloudcore.pki.waitinglist import PAIRING_SECRET
 from cloudcore.ports import Notice, Uplink
 from cloudcore.records.record import Caps
 from cloudcore.records.service import Records
@@ -54,6 +58,7 @@ from cloudcore.synccontroller.record import SyncRecord
 from cloudcore.synccontroller.service import SyncController
 from cloudcore.tlsserver import TLSServer
 from cloudcore.upgradecontroller.service import UpgradeController
+from viaduct.handshake import HUB_PORT
 
 logger = logging.getLogger(__name__)
 
@@ -128,14 +133,19 @@ class _Building:
         streams = self._streams(hub)
         await self._controllers(hub, await self._takers(), streams)
         await self._watch_revocations(identity, hub)
+        self._watch_expected(identity)
         kubelet_port = await self._open_kubelet(streams, identity)
+        metrics_port = await self._open_metrics(streams, hub, identity)
+        hub_port = await self._open_hub(hub, identity)
+        https_port = await self._open_enrolment(identity, hub_port)
+        self._announce(identity, https_port)
         return Running(
             hub,
             identity,
             kubelet_port=kubelet_port,
-            metrics_port=await self._open_metrics(streams, hub, identity),
-            hub_port=await self._open_hub(hub, identity),
-            https_port=await self._open_enrolment(identity),
+            metrics_port=metrics_port,
+            hub_port=hub_port,
+            https_port=https_port,
             monitor_port=await self._open_monitor(),
             _closing=self._closing,
         )
@@ -257,16 +267,27 @@ class _Building:
         await self._informers.wait_synced(but=(resources.DEVICE_RULES, resources.NODE_UPGRADE_JOBS))
 
     async def _watch_revocations(self, identity: Identity, hub: CloudHub) -> None:
+        changed = self._change_of(REVOKED_SECRET)
+        task = keep(lambda: keep_out_the_revoked(identity.revocations.refresh, hub.close_revoked, changed), "revoked nodes")
+        self._closing.push_async_callback(_cancelled, task)
+
+    def _watch_expected(self, identity: Identity) -> None:
+        changed = self._change_of(PAIRING_SECRET, TOKEN_SECRET)
+        task = keep(lambda: keep_the_list(identity.expected, changed, time.time), "boards that are expected")
+        self._closing.push_async_callback(_cancelled, task)
+
+    def _change_of(self, *secrets: str) -> asyncio.Event:
+        """Set whenever one of the Secrets of our namespace changes."""
         changed = asyncio.Event()
+        watched = {(NAMESPACE, name) for name in secrets}
 
         def look(old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
             meta = (new or old or {}).get("metadata", {})
-            if (meta.get("namespace"), meta.get("name")) == (NAMESPACE, REVOKED_SECRET):
+            if (meta.get("namespace"), meta.get("name")) in watched:
                 changed.set()
 
         self._informers.get(resources.SECRETS).follow(look)
-        task = keep(lambda: keep_out_the_revoked(identity.revocations.refresh, hub.close_revoked, changed), "revoked nodes")
-        self._closing.push_async_callback(_cancelled, task)
+        return changed
 
     async def _open_kubelet(self, streams: CloudStream | None, identity: Identity) -> int:
         """Before the hub, so that the first node's status says where its kubelet is. Nodes are served without it too."""
@@ -317,17 +338,30 @@ class _Building:
         self._closing.push_async_callback(hub.stop)
         return await _bound("cloudhub.websocket.port", settings.websocket.address, settings.websocket.port, hub.listen, context)
 
-    async def _open_enrolment(self, identity: Identity) -> int:
+    async def _open_enrolment(self, identity: Identity, hub_port: int) -> int:
         settings = self._config.modules.cloudhub
         if not (settings.enable and settings.https.enable):
             return 0
         context = server_ssl_context(identity.authority, self._names(), client_required=False, now=time.time())
         lifetime = timedelta(days=settings.edge_cert_signing_duration)
-        server = TLSServer(enrolment_app(identity.authority, identity.tokens, identity.revocations, lifetime=lifetime))
+        # Who dials another port than this one is told so by hand: edgecore pair --hub-port.
+        desk = PairingDesk(identity.expected, hub_port or HUB_PORT, time.time)
+        server = TLSServer(enrolment_app(identity.authority, identity.tokens, identity.revocations, desk=desk, lifetime=lifetime))
         self._closing.push_async_callback(server.stop)
         port = await _bound("cloudhub.https.port", settings.https.address, settings.https.port, server.start, context)
         logger.info("enrolment listens on %s port %d", settings.https.address, port)
         return port
+
+    def _announce(self, identity: Identity, https_port: int) -> None:
+        settings = self._config.modules.cloudhub
+        if not (settings.announce and https_port):
+            return
+
+        def addresses() -> list[str]:
+            return announced_addresses(settings.https.address, ipv4_addresses())
+
+        task = keep(lambda: announce(https_port, identity.authority.pin, addresses, settings.advertise_address), "announcement")
+        self._closing.push_async_callback(_cancelled, task)
 
     async def _open_admission(self, identity: Identity) -> Webhook | None:
         """The API server is told where we listen, so a taken port is no reason to go without; behind a Service it must be this one."""

@@ -1,4 +1,4 @@
-"""``cloudcore``: run CloudCore, or manage who may come in (``cloudcore token|node|ca …``), or see what boards uploaded
+"""``cloudcore``: run CloudCore, or manage who may come in (``cloudcore pair|token|node|ca …``), or see what boards uploaded
 and sampled."""
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from cloudcore.limits import allow_connections, collect_garbage_rarely
 from cloudcore.pki.cacommands import add_ca_parser
 from cloudcore.pki.commands import add_token_parser
 from cloudcore.pki.nodecommands import add_node_parser
+from cloudcore.pki.paircommands import add_pair_parser
 from cloudcore.records.commands import add_records_parser
 from componentconfig.flags import add_config_flags, answer
 from supervision import logs
@@ -73,8 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cloudcore", description="Cloud services between a Kubernetes API and edge boards.")
     add_config_flags(parser, DEFAULT_FILE)
     parser.add_argument("--log-level", choices=logs.LEVELS, default="info", help="how much to say on stderr (default info)")
-    commands = parser.add_subparsers(metavar="token|node|ca|records|history")
-    for add in (add_token_parser, add_node_parser, add_ca_parser, add_records_parser, add_history_parser):
+    commands = parser.add_subparsers(metavar="pair|token|node|ca|records|history")
+    for add in (add_pair_parser, add_token_parser, add_node_parser, add_ca_parser, add_records_parser, add_history_parser):
         add(commands)
     return parser
 

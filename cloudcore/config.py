@@ -66,6 +66,10 @@ class CloudHub:
         minimal=True,
         check=checks.addresses,
     )
+    announce: bool = setting(
+        False,
+        "Tell the networks of this machine by mDNS where boards can join, for boards that show a pairing code (edgecore pair).",
+    )
     dns_names: tuple[str, ...] = setting((), "Names under which nodes reach this CloudCore.", check=checks.host_names)
     edge_cert_signing_duration: int = setting(365, "Days that a node's certificate is good for.", expected="days", minimum=1, maximum=3650)
     enable: bool = setting(True, "Serve nodes.")

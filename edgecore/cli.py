@@ -1,4 +1,4 @@
-"""``edgecore``: run the agent, make this board a node (``edgecore join …``), or ask the agent (``edgecore get pods …``).
+"""``edgecore``: run the agent, make this board a node (``edgecore join|pair …``), or ask the agent (``edgecore get pods …``).
 
 Exit codes: 0, 1 failed, 2 wrong flag or setting.
 """
@@ -33,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["join"]:
         return _join(arguments)
+    if arguments[:1] == ["pair"]:
+        return _pair(arguments)
     if arguments[:1] and arguments[0] in LOCAL_COMMANDS:
         return _ask(arguments)
     if arguments[:1] == ["doctor"]:
@@ -104,11 +106,19 @@ def _join(arguments: Sequence[str]) -> int:
     return run_join(parser.parse_args(arguments), sys.stdout, sys.stderr)
 
 
+def _pair(arguments: Sequence[str]) -> int:
+    """Loaded only here, as ``join``."""
+    from edgecore.pairing.commands import run
+
+    return run(arguments)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="edgecore",
         description="The agent on an edge board: pods, devices and one durable link to the cloud.",
-        epilog="edgecore join --help tells how this board becomes a node; with the agent running, edgecore "
+        epilog="edgecore join --help tells how this board becomes a node, edgecore pair --help how it does so without a token; "
+        "with the agent running, edgecore "
         f"{'|'.join(LOCAL_COMMANDS)} --help tell how to ask it, also without the cloud. "
         "edgecore doctor says what is wrong with this board, edgecore diag packs what others need to find a fault, "
         "edgecore update brings it to another version of Bramble, and back where that one does not work.",

@@ -194,7 +194,7 @@ def _context(identity: Identity) -> ssl.SSLContext:
         context.load_verify_locations(cafile=identity.ca_file)
         context.load_cert_chain(identity.cert_file, identity.key_file)
     except FileNotFoundError as exc:
-        raise LinkError(f"this node has no identity yet ({_missing(identity)} is missing): run 'edgecore join'") from exc
+        raise LinkError(f"this node has no identity yet ({_missing(identity)} is missing): run 'edgecore join' or 'edgecore pair'") from exc
     except (OSError, ValueError) as exc:
         raise LinkError(f"the certificate files cannot be used: {_said(exc)}") from exc
     return context

@@ -96,6 +96,10 @@ class IdentityError(EdgeCoreError):
     """Enrolment, renewal or the certificate files failed; the text says what may help."""
 
 
+class PairingError(EdgeCoreError):
+    """Sites cannot be looked for; the text says what may help."""
+
+
 class FirstBootError(EdgeCoreError):
     """What the card says could not be read, or not be done; the text says what may help."""
 

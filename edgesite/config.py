@@ -37,8 +37,18 @@ class ApiServer:
 
 
 @dataclass(frozen=True, slots=True)
+class CloudHub(cloudcore.config.CloudHub):
+    announce: bool = setting(
+        True,
+        "Tell the networks of this machine by mDNS where boards can join, for boards that show a pairing code (edgecore pair).",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Modules(cloudcore.config.Modules):
     IGNORED: ClassVar[tuple[str, ...]] = (*cloudcore.config.Modules.IGNORED, "edged", "metaManager")
+
+    cloudhub: CloudHub = section(CloudHub, "The door to the nodes.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from datetime import timedelta
 
 from aiohttp import web
 
+from cloudcore.cloudhub.pairing import PairingDesk
 from cloudcore.cloudhub.throttle import Throttle
 from cloudcore.errors import IdentityError, KubeError
 from cloudcore.pki.authority import Authority
@@ -36,6 +37,7 @@ from viaduct.handshake import (
     is_nonce,
     node_of_common_name,
 )
+from viaduct.pairing import PAIR_PATH
 
 BODY_LIMIT = 16 * 1024
 BODY_TIME_S = 10.0
@@ -164,17 +166,20 @@ def enrolment_app(
     tokens: TokenRegistry,
     revocations: RevocationList,
     *,
+    desk: PairingDesk | None = None,
     lifetime: timedelta = timedelta(days=365),
     ready: Callable[[], bool] = lambda: True,
     now: Callable[[], float] = time.time,
 ) -> web.Application:
-    """The application for port 10002; serve it under ``server_ssl_context(..., client_required=False)``."""
+    """The application for port 10002; serve it under ``server_ssl_context(..., client_required=False)``. No ``desk``: no pairing."""
     enrolment = Enrolment(authority, tokens, revocations, lifetime, ready, now, Throttle())
     app = web.Application(client_max_size=BODY_LIMIT)
     app.router.add_get(CA_PATH, enrolment.ca)
     app.router.add_get(EDGE_CERT_PATH, enrolment.certificate)
     app.router.add_get(TIME_PATH, enrolment.time)
     app.router.add_get("/readyz", enrolment.readyz)
+    if desk is not None:
+        app.router.add_post(PAIR_PATH, desk.pair)
     return app
 
 

@@ -18,7 +18,7 @@ def add_token_parser(subparsers: Any) -> None:
     token = subparsers.add_parser("token", help="make, list and delete the tokens with which boards join")
     commands = token.add_subparsers(dest="token_command", required=True, metavar="create|list|delete")
     create = commands.add_parser("create", help="make a join token and print it; it is kept nowhere")
-    create.add_argument("--ttl", type=_ttl, default=86_400, metavar="TIME", help="how long it is good, e.g. 30m, 24h, 7d (default 24h)")
+    create.add_argument("--ttl", type=ttl, default=86_400, metavar="TIME", help="how long it is good, e.g. 30m, 24h, 7d (default 24h)")
     create.add_argument("--one-time", action="store_true", help="good for one board only")
     listing = commands.add_parser("list", help="print the register of tokens")
     delete = commands.add_parser("delete", help="refuse a token from now on")
@@ -58,7 +58,7 @@ def token_table(records: list[TokenRecord], now: float) -> str:
 
 
 def _row(record: TokenRecord, now: float) -> tuple[str, ...]:
-    use = "one-time" if record.one_time else "many"
+    use = ("one-time" if record.one_time else "many") + (f" for {record.node}" if record.node else "")
     return record.id, date(record.created), date(record.expires), use, _state(record, now)
 
 
@@ -68,7 +68,8 @@ def _state(record: TokenRecord, now: float) -> str:
     return "expired" if record.expires <= now else "good"
 
 
-def _ttl(text: str) -> int:
+def ttl(text: str) -> int:
+    """For a flag."""
     try:
         return parse_ttl(text)
     except ValueError as exc:

@@ -21,9 +21,9 @@ class TokenRegistry:
         self._store = store
         self._authority = authority
 
-    async def create(self, ttl_s: int, *, one_time: bool, now: float) -> tuple[TokenRecord, str]:
-        """A new entry in the register, and the text of the token, which is kept nowhere."""
-        record = TokenRecord(secrets.token_hex(5), int(now), int(now) + ttl_s, one_time)
+    async def create(self, ttl_s: int, *, one_time: bool, now: float, node: str = "") -> tuple[TokenRecord, str]:
+        """A new entry in the register, for ``node`` alone where that is not empty, and the text of the token, which is kept nowhere."""
+        record = TokenRecord(secrets.token_hex(5), int(now), int(now) + ttl_s, one_time, node=node)
         await change(self._store, TOKEN_SECRET, lambda data: entered(data, record, now))
         claims = bearer.Claims(record.id, record.expires)
         return record, join_text(self._authority.pin, bearer.encode(self._authority.token_secret, claims))

@@ -43,7 +43,7 @@ def kubelet_ssl_context(authority: Authority, names: Iterable[str], *, now: floa
 
 def server_names(extra: Iterable[str]) -> list[str]:
     """Every address and name under which this machine may be reached, with those that a person added, each once."""
-    local = ["localhost", "127.0.0.1", "::1", *_host_names(), *_ipv4_addresses(), *_ipv6_addresses()]
+    local = ["localhost", "127.0.0.1", "::1", *_host_names(), *ipv4_addresses(), *_ipv6_addresses()]
     return list(dict.fromkeys([*extra, *local]))
 
 
@@ -62,7 +62,7 @@ def _host_names() -> list[str]:
     return [name] if name.isascii() and all(part and part.replace("-", "").isalnum() for part in name.split(".")) else []
 
 
-def _ipv4_addresses() -> list[str]:
+def ipv4_addresses() -> list[str]:
     """The first address of every interface, asked of the kernel: a look-up by name could hang on a DNS server."""
     found = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:

@@ -50,7 +50,7 @@ def run_join(args: argparse.Namespace, out: TextIO = sys.stdout, err: TextIO = s
     try:
         asked = _asked(args)
         config, warnings = read_config(asked.config) if asked.config.exists() else (EdgeCoreConfig(), [])
-        node = _node_name(asked, config)
+        node = _node_name(asked.name, config)
     except (ConfigError, IdentityError) as exc:
         err.write(f"edgecore join: {exc}\n")
         return 2
@@ -77,8 +77,25 @@ def _asked(args: argparse.Namespace) -> Join:
     return Join(cloud, Endpoint(cloud.host, args.hub_port), parse_token(text), args.name, config, args.force)
 
 
-def _node_name(asked: Join, config: EdgeCoreConfig) -> str:
-    node = asked.name or config.modules.edged.hostname_override or socket.gethostname().lower()
+def check_ready(path: Path, name: str, *, force: bool) -> str:
+    """The name under which this board would join, ``name`` if that is not empty.
+
+    Raises:
+        ConfigError, IdentityError: it has an identity that is not to be replaced, or a join would fail on this board's own side.
+    """
+    config = read_config(path)[0] if path.exists() else EdgeCoreConfig()
+    node = _node_name(name, config)
+    somewhere = Endpoint("site", HTTPS_PORT)
+    files = files_of(config.modules.edgehub)
+    _config_text(Join(somewhere, somewhere, JoinToken("", ""), name, path, force), config, node)
+    check_writable(files.ca, files.certificate, files.key, path)
+    if files.exist() and not force:
+        raise IdentityError(f"{files.certificate} is there: this board has joined a cloud already; --force replaces its identity")
+    return node
+
+
+def _node_name(name: str, config: EdgeCoreConfig) -> str:
+    node = name or config.modules.edged.hostname_override or socket.gethostname().lower()
     if not node or (expected := optional_node_name(node)):
         raise IdentityError(f"--name: expected {expected if node else 'a node name'}, got {node[:64]!r}")
     return node

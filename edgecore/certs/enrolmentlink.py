@@ -18,8 +18,10 @@ from edgecore.certs.jointoken import Endpoint
 from edgecore.certs.trust import Doubt, cloud_context, doubt
 from edgecore.errors import IdentityError
 from viaduct.handshake import CA_PATH, EDGE_CERT_PATH, HEADER_NONCE, HEADER_PROOF, TIME_PATH
+from viaduct.pairing import PAIR_PATH
 
 TIME_S = 20.0
+PAIR_TIME_S = 10.0
 ANSWER_LIMIT = 64 * 1024
 
 _NOT_FOUND = 404
@@ -60,6 +62,18 @@ def fetch_time(cloud: Endpoint, nonce: str) -> tuple[bytes, bytes] | None:
         raise IdentityError(f"{cloud}{TIME_PATH}: header {HEADER_PROOF}: expected base64") from exc
 
 
+def ask_to_pair(cloud: Endpoint, body: bytes) -> bytes:
+    """What the cloud answers to a board that shows a code (P2.12). TLS is not verified: whoever answers, the code shows who it is.
+
+    Raises:
+        IdentityError: not reachable, refused, or a cloud that does not pair.
+    """
+    try:
+        return _get(cloud, _open_context(), PAIR_PATH, method="POST", body=body, time_s=PAIR_TIME_S)[0]
+    except _NotThere as exc:
+        raise IdentityError(f"{cloud} does not pair (KubeEdge, or an older CloudCore): join with a token") from exc
+
+
 def request_certificate(
     cloud: Endpoint, ca_pem: bytes, request: bytes, headers: Mapping[str, str], *, now: float, shown: IdentityFiles | None = None
 ) -> bytes:
@@ -96,20 +110,23 @@ def _get(
     context: ssl.SSLContext,
     path: str,
     *,
+    method: str = "GET",
+    time_s: float | None = None,
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
     check: Callable[[Mapping[str, Any] | None], None] = lambda certificate: None,
 ) -> tuple[bytes, http.client.HTTPMessage]:
     """Body and headers of the answer; ``check`` sees the server's certificate before anything is said to it."""
-    connection = http.client.HTTPSConnection(cloud.host, cloud.port, timeout=TIME_S, context=context)
+    limit_s = TIME_S if time_s is None else time_s
+    connection = http.client.HTTPSConnection(cloud.host, cloud.port, timeout=limit_s, context=context)
     with closing(connection):
-        limit = threading.Timer(TIME_S, _cut, [connection])
+        limit = threading.Timer(limit_s, _cut, [connection])
         limit.daemon = True
         limit.start()
         try:
             connection.connect()
             check(connection.sock.getpeercert())
-            connection.request("GET", path, body, dict(headers or {}))
+            connection.request(method, path, body, dict(headers or {}))
             answer = connection.getresponse()
             content = answer.read(ANSWER_LIMIT + 1)
         except ssl.SSLCertVerificationError as exc:
@@ -118,7 +135,7 @@ def _get(
             raise IdentityError(f"{cloud} does not speak the TLS that is expected there ({exc.reason or exc})") from exc
         except (OSError, http.client.HTTPException, ValueError) as exc:
             raise IdentityError(
-                f"{cloud} cannot be reached: {_cause(exc)}; is CloudCore running, the address right, the port open?"
+                f"{cloud} cannot be reached: {_cause(exc, limit_s)}; is CloudCore running, the address right, the port open?"
             ) from exc
         finally:
             limit.cancel()
@@ -144,7 +161,7 @@ def _distrust(cloud: Endpoint, found: Doubt, now: float) -> str:
     return f"the certificate of {cloud} is {found.value} (the time is taken to be {when}: is this board's clock right?)"
 
 
-def _cause(exc: Exception) -> str:
+def _cause(exc: Exception, limit_s: float) -> str:
     if isinstance(exc, TimeoutError):
-        return f"no answer within {TIME_S:.0f} s"
+        return f"no answer within {limit_s:.0f} s"
     return getattr(exc, "strerror", None) or str(exc) or type(exc).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import socket
@@ -14,7 +15,7 @@ from edgecore.certs.files import write_whole
 from edgecore.errors import FirstBootError, IdentityError
 from edgecore.firstboot import documents
 from edgecore.firstboot.partition import overwrite
-from edgecore.firstboot.settings import FirstBoot, Wifi
+from edgecore.firstboot.settings import Cloud, FirstBoot, Wifi
 
 UNNAMED = "bramble"
 """The host name of a board that nobody named."""
@@ -24,12 +25,14 @@ _SYSTEMCTL_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class JoinOrder:
-    """What is kept, mode 0600, until the board has joined."""
+    """What is kept, mode 0600, until the board has joined. Without a token it pairs: ``code`` is what it shows, empty for one
+    that is still to be made, and without an address it asks whatever site it finds."""
 
     address: str
     hub_port: int
     name: str
     token: str = field(repr=False)
+    code: str = field(default="", repr=False)
 
 
 class Board:
@@ -47,7 +50,15 @@ class Board:
         return (self._root / f"etc/bramble/mappers/{mapper}.yaml").is_file()
 
     def is_joined(self) -> bool:
-        return (self._root / "etc/kubeedge/config/edgecore.yaml").is_file() or self.order() is not None
+        return self._has_config() or self.order() is not None
+
+    def shows_code(self) -> bool:
+        """Whether it waits to be paired."""
+        try:
+            order = self.order()
+        except FirstBootError:
+            return False
+        return order is not None and not order.token
 
     def network(self) -> str:
         """The wireless network that it knows, or nothing."""
@@ -82,18 +93,41 @@ class Board:
         for mapper in wanted.mappers:
             self._systemctl("enable", "--quiet", f"bramble-mapper@{mapper}.service")
             self._systemctl("start", "--no-block", f"bramble-mapper@{mapper}.service")
-        if wanted.cloud.token:
-            order = JoinOrder(wanted.cloud.address, wanted.cloud.hub_port, wanted.name, wanted.cloud.token)
-            text = {"address": order.address, "hub_port": order.hub_port, "name": order.name, "token": order.token}
-            self._write("var/lib/bramble/firstboot/join.json", json.dumps(text), 0o600)
+        self._order(wanted.cloud, wanted.name)
+
+    def keep(self, order: JoinOrder) -> None:
+        """Raises: FirstBootError: the disk refused."""
+        self._write("var/lib/bramble/firstboot/join.json", json.dumps(dataclasses.asdict(order)), 0o600)
 
     def joined(self) -> None:
         """The order is done and forgotten; the agent starts with what it wrote."""
+        self._forget()
+        self._systemctl("restart", "--no-block", "edgecore.service")
+
+    def _order(self, cloud: Cloud, name: str) -> None:
+        """A token replaces everything. Who gave none earlier and gives none now goes on showing the same code."""
+        if cloud.token:
+            self.keep(JoinOrder(cloud.address, cloud.hub_port, name, cloud.token))
+            return
+        try:
+            known = self.order()
+        except FirstBootError:
+            known = None
+        if known is not None and known.token:
+            return
+        if not cloud.pairing:
+            self._forget()
+        elif not self._has_config():
+            self.keep(JoinOrder(cloud.address, cloud.hub_port, name, "", known.code if known else ""))
+
+    def _forget(self) -> None:
         path = self._state / "join.json"
         with contextlib.suppress(OSError), path.open("r+b") as file:
             path.unlink()
             overwrite(file.fileno())
-        self._systemctl("restart", "--no-block", "edgecore.service")
+
+    def _has_config(self) -> bool:
+        return (self._root / "etc/kubeedge/config/edgecore.yaml").is_file()
 
     def _name(self, name: str) -> None:
         known = self._text("etc/hostname").strip()

@@ -1,5 +1,5 @@
-"""``edgecore firstboot``: what the card's FAT partition says becomes the board's settings. ``edgecore firstboot join`` joins, however long
-that takes. Both are run by the image's services.
+"""``edgecore firstboot``: what the card's FAT partition says becomes the board's settings. ``edgecore firstboot join`` joins, by
+token or by a code that it shows, however long that takes. Both are run by the image's services.
 
 Exit codes: 0 done or nothing to do, 1 not possible now, 2 a wrong setting or flag.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from edgecore.errors import FirstBootError
 from edgecore.firstboot import documents, joincommands
 from edgecore.firstboot.board import Board
-from edgecore.firstboot.partition import ERRORS, Partition
+from edgecore.firstboot.partition import ERRORS, PAIRING, Partition
 from edgecore.firstboot.settings import FirstBoot
 from edgecore.firstboot.sources import FILES, Found, understand, without_secrets
 
@@ -41,7 +41,9 @@ def parser() -> argparse.ArgumentParser:
         description="Set this board up from bramble.yaml, or what Raspberry Pi Imager wrote, on the card's FAT partition. "
         "The services of the SD-card image run this.",
     )
-    found.add_argument("step", nargs="?", choices=("join",), help="join the cloud that was named there; ends when that is done")
+    found.add_argument(
+        "step", nargs="?", choices=("join",), help="join the cloud that was named there, or show a pairing code; ends when that is done"
+    )
     found.add_argument("--partition", default=str(PARTITION), metavar="DIR", help=f"where it is mounted (default {PARTITION})")
     return found
 
@@ -65,6 +67,8 @@ def set_up(partition: Partition, board: Board) -> int:
         board.apply(found.settings)
         texts |= _blank(partition, texts)
         partition.tell("")
+        if not board.shows_code():
+            partition.tell("", PAIRING)
         board.remember(_digest(texts))
     except FirstBootError as exc:
         print(f"first boot: {exc}", file=sys.stderr, flush=True)
@@ -88,8 +92,8 @@ def _missing(found: Found, board: Board) -> list[str]:
         problems.append(f"timeZone: expected a time zone such as Europe/Berlin, got {wanted.time_zone!r}")
     if wanted.wifi.ssid and not (wanted.wifi.passphrase or wanted.wifi.open) and board.network() != wanted.wifi.ssid:
         problems.append("wifi.passphrase: expected the passphrase; for a network without one set wifi.open to true")
-    if wanted.cloud.address and not wanted.cloud.token and not board.is_joined():
-        problems.append("cloud.token: expected a join token, from: cloudcore token create")
+    if wanted.cloud.address and not (wanted.cloud.token or wanted.cloud.pairing) and not board.is_joined():
+        problems.append("cloud.token: expected a join token, from: cloudcore token create; or set cloud.pairing to true")
     problems += [f"mappers: there is no {mapper} on this image" for mapper in wanted.mappers if not board.has_mapper(mapper)]
     return problems
 

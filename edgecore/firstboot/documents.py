@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 
 from edgecore.firstboot.settings import Wifi
+from viaduct.pairing import shown_code
 
 _SSID = re.compile(r"^\s*ssid=([0-9a-f]+)$", re.MULTILINE)
 
@@ -42,6 +44,16 @@ def errors(problems: tuple[str, ...]) -> str:
 
 def join_trouble(text: str) -> str:
     return f"This board is set up, but has not joined the cloud. It goes on trying. Last:\n\n{text.strip()}\n"
+
+
+def pairing(code: str, news: Sequence[str]) -> str:
+    shown = shown_code(code)
+    head = f"This board waits for its site. Its pairing code is\n\n    {shown}\n\nAt the site type:  cloudcore pair {shown}\n\n"
+    life = (
+        "After 15 minutes of running it takes another code; this file always has the last one. Switched off and on again it begins with\n"
+        f"the same code: with the card in a laptop type  cloudcore pair {shown} --ttl 1h  and then switch the board on.\n"
+    )
+    return head + life + "".join(f"\n{line}\n" for line in news)
 
 
 def _key(wifi: Wifi) -> str:

@@ -1,4 +1,5 @@
-"""Joining the cloud that the card named, without a person, until it is done: the network may be away for hours."""
+"""Joining the cloud that the card named, without a person but for a code typed at the site, until it is done: the network may be away for
+hours."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from edgecore.config import DEFAULT_FILE
 from edgecore.errors import FirstBootError
 from edgecore.firstboot import documents
 from edgecore.firstboot.board import Board, JoinOrder
-from edgecore.firstboot.partition import Partition
+from edgecore.firstboot.partition import ERRORS, Partition
 
 Join = Callable[[JoinOrder], tuple[int, str]]
 """Tries once: the exit code of ``edgecore join`` and what it said."""
@@ -34,15 +35,19 @@ def keep_trying(
         order = board.order()
         if order is None:
             return 0
+        if not order.token:
+            from edgecore.firstboot import paircommands  # and with it cryptography, for which no boot should wait
+
+            return paircommands.keep_showing(partition, board, order, join or join_once)
         for failures, wait in enumerate(_waits(), 1):
             code, said = (join or join_once)(order)
             print(said.strip(), file=sys.stderr if code else sys.stdout, flush=True)
             if code == 0:
                 board.joined()
-                _tell(partition, "")
+                tell(partition, "")
                 return 0
             if code == 2 or failures >= _QUIET_TRIES:
-                _tell(partition, documents.join_trouble(said))
+                tell(partition, documents.join_trouble(said))
             if code == 2:
                 return 2
             sleep(wait)
@@ -61,10 +66,10 @@ def join_once(order: JoinOrder) -> tuple[int, str]:
     return code, out.getvalue() + err.getvalue()
 
 
-def _tell(partition: Partition, text: str) -> None:
+def tell(partition: Partition, text: str, name: str = ERRORS) -> None:
     """A card that cannot be written is no reason to stop."""
     try:
-        partition.tell(text)
+        partition.tell(text, name)
     except FirstBootError as exc:
         print(f"first boot: {exc}", file=sys.stderr, flush=True)
 

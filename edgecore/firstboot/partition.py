@@ -11,6 +11,7 @@ from componentconfig.file import read_text
 from edgecore.errors import FirstBootError
 
 ERRORS = "bramble-errors.txt"
+PAIRING = "bramble-pairing.txt"
 
 
 class Partition:
@@ -57,9 +58,9 @@ class Partition:
                 beside.unlink()
             raise FirstBootError(f"{path}: cannot be written: {exc.strerror}") from exc
 
-    def tell(self, text: str) -> None:
-        """``text`` as the file of errors, or no such file where there is none. Writes only what is another text. Raises: FirstBootError."""
-        path = self._folder / ERRORS
+    def tell(self, text: str, name: str = ERRORS) -> None:
+        """``text`` as the file ``name``, or no such file where there is none. Writes only what is another text. Raises: FirstBootError."""
+        path = self._folder / name
         try:
             if not text:
                 path.unlink(missing_ok=True)
@@ -68,7 +69,7 @@ class Partition:
                 return
         except OSError as exc:
             raise FirstBootError(f"{path}: cannot be removed: {exc.strerror}") from exc
-        self.replace(ERRORS, text)
+        self.replace(name, text)
 
     def _sync(self) -> None:
         handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -130,6 +130,7 @@ class Wifi:
 class Cloud:
     address: str = setting("", f"HOST or HOST:PORT where boards join (default port {HTTPS_PORT}).", check=_address)
     hub_port: int = setting(HUB_PORT, "CloudHub's port.", expected="a port", minimum=1, maximum=65535)
+    pairing: bool = setting(True, "Where there is no token: show a pairing code, and ask the address, or the sites on the network.")
     token: str = setting("", "From: cloudcore token create. Blanked after use.", check=_token, expected=_QUOTED, secret=True)
 
     def problems(self) -> list[tuple[str, str]]:
@@ -164,7 +165,7 @@ def settings(mapping: object) -> FirstBoot:
 def over(first: FirstBoot, second: FirstBoot) -> FirstBoot:
     """``first``, and from ``second`` what ``first`` leaves empty; a wireless network comes whole from the one or the other."""
     return FirstBoot(
-        cloud=first.cloud if first.cloud.address else second.cloud,
+        cloud=first.cloud if first.cloud.address or not first.cloud.pairing else second.cloud,
         mappers=first.mappers or second.mappers,
         name=first.name or second.name,
         ssh=first.ssh if first.ssh.authorized_keys else second.ssh,

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 FORBIDDEN = (
     *("cryptography", "asyncio", "aiohttp", "jsonschema", "jwt", "concurrent", "multiprocessing", "unittest", "xml", "pdb", "difflib"),
     *("rich", "charset_normalizer", "chardet", "pip", "setuptools", "pkg_resources", "socks", "dns", "wsaccel", "playhouse"),
+    *("zeroconf", "ifaddr", "spake2", "edgecore.pairing", "viaduct.pairing"),
     *("prometheus_client", "edgecore.doctor", "edgecore.diag", "viaduct.rules", "edgecore.rules.engine"),
 )
 EVERYTHING_ON = """

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from cloudcore.errors import IdentityError
 from cloudcore.pki import bearer, tokens
 from cloudcore.pki.certificates import Signer, Validity, create_authority, read_request, signed_by
+from cloudcore.pki.pairings import read_pairings, waiting
 from cloudcore.pki.signing import check_node_name, check_request
 from cloudstub.api import bodies, protobuf
 from cloudstub.errors import ApiError
@@ -27,6 +28,8 @@ from edgecore.certs.jointoken import parse_endpoint, parse_token
 from edgecore.errors import IdentityError as BoardsIdentityError
 from tests.fuzz.hostile import damaged, each_spoilt, encoded, fuzzed, json_bodies, junk, refuses_well, spoilt, texts
 from tests.unit.cloudstub.api.test_protobuf import body, field
+from viaduct import pairing
+from viaduct.errors import MalformedPayload
 
 CONTAINER = {"name": "c", "image": "i", "ports": [{"containerPort": 80, "protocol": "TCP"}], "env": [{"name": "A", "value": "b"}]}
 POD = {
@@ -220,6 +223,29 @@ def test_a_register_with_junk_in_any_place_lets_nobody_in_by_it() -> None:
         data = {"id": encoded(bad).encode()}
         refuses_well(lambda data=data: tokens.admitted(data, claims, node="edge1", key="k", now=1.0), IdentityError)
         refuses_well(lambda data=data: tokens.entered(data, tokens.TokenRecord("other", 1, 2), 1.0))
+
+
+def test_what_boards_and_sites_say_of_a_pairing_with_junk_in_any_place_is_read_or_refused() -> None:
+    point = base64.b64encode(b"A" + bytes(32)).decode()
+    answer = {"message": base64.b64encode(b"B" + bytes(32)).decode(), "sealed": "AAAA"}
+    bodies_: list[tuple[Callable[[bytes], Any], Any]] = [
+        (pairing.read_request, {"message": point}),
+        (pairing.read_answers, {"answers": [answer, answer]}),
+        (pairing.read_invitation, {"token": "a.b.c.d", "node": "n", "hubPort": 10000}),
+    ]
+    for read, good in bodies_:
+        for bad in each_spoilt(good):
+            raw = encoded(bad).encode()
+            refuses_well(lambda: read(raw), MalformedPayload)  # noqa: B023
+
+
+def test_a_list_of_pairings_with_junk_in_any_place_pairs_nobody_by_it() -> None:
+    good = {"token_id": "t", "code": "KXQ7M4TH", "token": "a.b.c.d", "expires": 2_000_000_000, "node": ""}
+    assert len(read_pairings({"t": json.dumps(good).encode()})) == 1
+    for bad in each_spoilt(good):
+        for found in waiting(read_pairings({"t": encoded(bad).encode()}), now=1.0):
+            assert pairing.read_code(found.code) == found.code and found.token_id == "t"
+            pairing.invitation_body(pairing.Invitation(found.token, found.node, 1))
 
 
 def test_the_file_of_an_identity_with_junk_in_any_place_is_no_identity() -> None:

@@ -64,6 +64,17 @@ WRONG: dict[str, tuple[list[str], list[tuple[str, str | None, str]]]] = {
             ("--force=x", None, "--force"),
         ],
     ),
+    "edgecore pair": (
+        ["pair", "--config", "CONFIG", "--timeout", "1ms", "--cloud", "127.0.0.1:1"],
+        [
+            *(("--cloud", value, "--cloud") for value in ("", "a b", "h:x", "h:70000", "[::1", "ü", LONG)),
+            *(("--hub-port", value, "--hub-port") for value in (*NUMBERS, "0", "70000", "٣")),
+            *(("--name", value, "--name") for value in ("Board_1", "a/b", "../x", LONG, "ü", "a\n")),
+            *(("--timeout", value, "--timeout") for value in (*NUMBERS, "5", "0s", "٣m")),
+            ("--config", "/dev/null/x", "/dev/null/x"),
+            ("--force=x", None, "--force"),
+        ],
+    ),
     "edgecore doctor": (
         ["doctor"],
         [
@@ -95,6 +106,14 @@ WRONG: dict[str, tuple[list[str], list[tuple[str, str | None, str]]]] = {
         [
             *(("--ttl", value, "--ttl") for value in (*NUMBERS, "0s", "1y", "367d", "٣d")),
             ("--one-time=x", None, "--one-time"),
+            *CLUSTER,
+        ],
+    ),
+    "cloudcore pair": (
+        ["pair", "KXQ7-M4TH"],
+        [
+            *(("--name", value, "--name") for value in ("", "Board_1", "a/b", LONG, "ü")),
+            *(("--ttl", value, "--ttl") for value in (*NUMBERS, "0s", "1y", "367d", "٣d")),
             *CLUSTER,
         ],
     ),

@@ -26,7 +26,7 @@ def judge_config(path: str, *, configured: bool, problems: Sequence[str], warnin
     if not configured:
         return wrong(
             f"there is no config at {path}: EdgeCore is not set up",
-            f"edgecore join --cloud SITE --token TOKEN writes one; without any cloud: edgecore --minconfig >{path}",
+            f"edgecore join --cloud SITE --token TOKEN writes one, or edgecore pair; without any cloud: edgecore --minconfig >{path}",
         )
     if problems:
         more = f" (and {len(problems) - _SHOWN} more)" if len(problems) > _SHOWN else ""

@@ -20,7 +20,10 @@ _CA_SOON = 90 * DAY
 def judge_identity(missing: list[str], *, present: list[str], fits: bool, trouble: str) -> Verdict:
     """Of CA, certificate and key: paths that are missing and that are there; ``trouble``: why the certificate is not good."""
     if not present:
-        return wrong("this board has not joined a cloud", f"{_JOIN}; a board that needs no cloud: modules.edgehub.enable: false")
+        return wrong(
+            "this board has not joined a cloud",
+            f"{_JOIN}, or without a token edgecore pair; a board that needs no cloud: modules.edgehub.enable: false",
+        )
     if missing:
         return wrong(f"{', '.join(missing)} missing", f"restore it from a backup, or join again: {_JOIN} --force")
     if trouble:

@@ -14,11 +14,13 @@ import pytest
 from aiohttp import web
 
 from cloudcore.cloudhub.enrolment import enrolment_app
+from cloudcore.cloudhub.pairing import PairingDesk
 from cloudcore.pki.identity import Identity, open_identity
 from cloudcore.pki.tls import server_ssl_context
 from edgecore.certs.files import IdentityFiles
 from edgecore.certs.jointoken import Endpoint, JoinToken, parse_token
 from tests.fakes.secretkube import SecretKube
+from viaduct.handshake import HUB_PORT
 
 T = TypeVar("T")
 
@@ -55,7 +57,8 @@ class Cloud:
 
     async def _listen(self, lifetime: timedelta, host: str) -> int:
         identity = self.identity
-        app = enrolment_app(identity.authority, identity.tokens, identity.revocations, lifetime=lifetime, now=self.now)
+        desk = PairingDesk(identity.expected, HUB_PORT, self.now)
+        app = enrolment_app(identity.authority, identity.tokens, identity.revocations, desk=desk, lifetime=lifetime, now=self.now)
         self._runner = web.AppRunner(app, shutdown_timeout=1)
         await self._runner.setup()
         context = server_ssl_context(identity.authority, [], client_required=False, now=self.now())

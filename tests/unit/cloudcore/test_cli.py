@@ -115,3 +115,12 @@ def test_every_definition_ships_and_is_one() -> None:
         "nodeupgradejobs.operations.kubeedge.io",
     }
     assert all(definition["apiVersion"] == "apiextensions.k8s.io/v1" for definition in packaged())
+
+
+@pytest.mark.parametrize("code", ["", "x", "KXQ7-M4T0", "KXQ7-M4TH7", "x" * 70_000, "ü", "\udcff"])
+def test_what_can_be_no_pairing_code_is_named(code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["pair", code])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "argument CODE: expected " in said and len(said) < 500

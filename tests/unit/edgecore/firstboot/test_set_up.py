@@ -102,7 +102,7 @@ def test_a_change_after_secrets_were_taken_keeps_network_and_order(card: Card) -
 
 
 def test_another_network_needs_its_passphrase_and_a_cloud_its_token(card: Card) -> None:
-    text = "wifi: {country: DE, ssid: other}\ncloud: {address: edge.example}\nmappers: [serial]\n"
+    text = "wifi: {country: DE, ssid: other}\ncloud: {address: edge.example, pairing: false}\nmappers: [serial]\n"
     assert card.boot(bramble_yaml=text) == 2
     told = card.errors.read_text()
     assert "wifi.passphrase: expected" in told and "cloud.token: expected" in told and "mappers: there is no serial" in told
