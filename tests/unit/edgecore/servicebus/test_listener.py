@@ -72,6 +72,7 @@ def test_who_waits_to_be_told_to_go_on_is_told(port: int) -> None:
         (b"POST / HTTP/1.1\r\nX: " + b"x" * 17_000, 431),
         (b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nbug", 500),
     ],
+    ids=lambda part: str(part)[:50],
 )
 def test_garbage_oversize_half_and_silence_are_told_and_harm_nobody(port: int, request_: bytes, code: int) -> None:
     assert _say(port, request_)["code"] == code

@@ -43,7 +43,7 @@ def test_what_is_asked_goes_up_as_recorded() -> None:
         (_body(targetURL=f"{URL}/../secret"), 400, "is not allowed"),
         (_body(payload='"' * 2_900_000), 413, "frame"),
     ],
-    ids=str,
+    ids=lambda part: str(part)[:40],
 )
 def test_what_cannot_be_asked_is_said_in_words(body: bytes, code: int, words: str) -> None:
     with pytest.raises(NotAsked) as caught:
