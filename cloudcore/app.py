@@ -53,6 +53,8 @@ from cloudcore.pki.waitinglist import PAIRING_SECRET
 from cloudcore.ports import Notice, Uplink
 from cloudcore.records.record import Caps
 from cloudcore.records.service import Records
+from cloudcore.router.server import RouterServer
+from cloudcore.router.service import Router
 from cloudcore.synccontroller.objectsync import slim
 from cloudcore.synccontroller.record import SyncRecord
 from cloudcore.synccontroller.service import SyncController
@@ -74,6 +76,7 @@ class Running:
     kubelet_port: int
     metrics_port: int
     monitor_port: int
+    router_port: int
     _closing: AsyncExitStack
 
     async def stop(self) -> None:
@@ -131,7 +134,8 @@ class _Building:
         hub = self._hub(identity)
         self._measured.append(hub.readings)
         streams = self._streams(hub)
-        await self._controllers(hub, await self._takers(), streams)
+        router = self._router(hub)
+        await self._controllers(hub, await self._takers(), streams, router)
         await self._watch_revocations(identity, hub)
         self._watch_expected(identity)
         kubelet_port = await self._open_kubelet(streams, identity)
@@ -147,6 +151,7 @@ class _Building:
             hub_port=hub_port,
             https_port=https_port,
             monitor_port=await self._open_monitor(),
+            router_port=await self._open_router(router),
             _closing=self._closing,
         )
 
@@ -201,7 +206,29 @@ class _Building:
         self._measured.append(streams.readings)
         return streams
 
-    async def _controllers(self, hub: CloudHub, takers: dict[Target, Taker], streams: CloudStream | None) -> None:
+    def _router(self, hub: CloudHub) -> Router | None:
+        settings = self._config.modules.router
+        if not settings.enable:
+            return None
+        now_ms = lambda: int(self._now().timestamp() * 1000)  # noqa: E731
+        router = Router(hub, settings.targets, seconds=settings.rest_timeout, now_ms=now_ms)
+        self._closing.push_async_callback(router.stop)
+        self._measured.append(router.readings)
+        return router
+
+    async def _open_router(self, router: Router | None) -> int:
+        if router is None:
+            return 0
+        settings = self._config.modules.router
+        server = RouterServer(router)
+        self._closing.push_async_callback(server.stop)
+        try:
+            return await server.start(settings.address, settings.port)
+        except OSError as exc:
+            where = f"{settings.address} port {settings.port}: {exc.strerror or exc}"
+            raise ConfigError(f"modules.router.port: cannot listen on {where}") from exc
+
+    async def _controllers(self, hub: CloudHub, takers: dict[Target, Taker], streams: CloudStream | None, router: Router | None) -> None:
         get = self._informers.get
         record = SyncRecord(
             self._kube,
@@ -252,10 +279,13 @@ class _Building:
         started: list[Any] = [*uplinks.values(), *([sync] if modules.synccontroller.enable else [])]
         hub.introduce(
             uplinks,
-            takers=takers,
+            takers=takers if router is None else {**takers, Target.ROUTER: router},
             record=record if modules.synccontroller.enable else None,
             may_read=edge.may_read,
-            followers=[sync.node_changed] if modules.synccontroller.enable else [],
+            followers=[
+                *([sync.node_changed] if modules.synccontroller.enable else []),
+                *([router.node_changed] if router is not None else []),
+            ],
             streams=streams.tunnels if streams is not None else None,
         )
         self._measured.append(sync.readings)

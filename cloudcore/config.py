@@ -159,6 +159,19 @@ class Records:
 
 
 @dataclass(frozen=True, slots=True)
+class Router:
+    address: str = setting("127.0.0.1", "Address to listen on, of this machine only.", check=checks.address)
+    enable: bool = setting(False, "Call applications on nodes at http://ADDRESS:PORT/NODE/PORT/PATH.")
+    port: int = setting(9444, "Port to listen on; 0 takes a free one.", expected="a port", minimum=0, maximum=65535)
+    rest_timeout: int = setting(60, "Seconds that an application on a node has for its answer.", expected="seconds", minimum=1, maximum=600)
+    targets: tuple[str, ...] = setting((), "URLs that applications on nodes may ask through this CloudCore.", check=checks.http_urls)
+
+    def problems(self) -> list[tuple[str, str]]:
+        problem = checks.loopback_address(self.address) if self.enable else None
+        return [("address", f"expected {problem}")] if problem else []
+
+
+@dataclass(frozen=True, slots=True)
 class InfluxSink:
     measurement: str = setting("bramble", "The measurement that samples are written to.", expected="a name", check=checks.word)
     token: str = setting("", "Token of the InfluxDB. Empty: none is sent.", secret=True)
@@ -256,7 +269,7 @@ class UpgradeController:
 
 @dataclass(frozen=True, slots=True)
 class Modules:
-    IGNORED: ClassVar[tuple[str, ...]] = ("dynamicController", "iptablesManager", "router", "taskManager")
+    IGNORED: ClassVar[tuple[str, ...]] = ("dynamicController", "iptablesManager", "taskManager")
 
     admission: Admission = section(Admission, "The webhooks that the API server calls about devices.")
     cloudhub: CloudHub = section(CloudHub, "The door to the nodes.")
@@ -265,6 +278,7 @@ class Modules:
     edgecontroller: EdgeController = section(EdgeController, "Pods, configs and nodes.")
     history: History = section(History, "Samples of devices.")
     records: Records = section(Records, "What nodes upload.")
+    router: Router = section(Router, "HTTP to applications on nodes, and of them to targets.")
     synccontroller: SyncController = section(SyncController, "Repair.")
     upgradecontroller: UpgradeController = section(UpgradeController, "Versions of Bramble on the nodes.")
 

@@ -8,6 +8,7 @@ import re
 _NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})/?")
 _HTTP = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[!-~]*)?")
+_MAX_URL = 400
 _RESOURCE = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _HOST = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?")
 
@@ -29,6 +30,13 @@ def address(value: str) -> str | None:
     except ValueError:
         return "an IP address"
     return None
+
+
+def loopback_address(value: str) -> str | None:
+    """Where nobody but this machine comes in."""
+    return (
+        None if address(value) is None and ipaddress.ip_address(value).is_loopback else "an address of this machine alone, e.g. 127.0.0.1"
+    )
 
 
 def optional_address(value: str) -> str | None:
@@ -113,6 +121,12 @@ def optional_broker_url(value: str) -> str | None:
 def optional_http_url(value: str) -> str | None:
     """``http://192.0.2.1:9090/api/v1/write`` or nothing."""
     return None if not value or _HTTP.fullmatch(value) else "an address such as http://192.0.2.1:9090/path, or nothing"
+
+
+def http_urls(values: tuple[str, ...]) -> str | None:
+    """A list of ``http://192.0.2.1:8080/path``."""
+    fits = all(_HTTP.fullmatch(value) and len(value) <= _MAX_URL and not set("?#") & set(value) for value in values)
+    return None if fits else f"a list of addresses such as http://192.0.2.1:8080/path, of at most {_MAX_URL} characters, without a query"
 
 
 def word(value: str) -> str | None:

@@ -224,9 +224,10 @@ def _keep_modules(
         )
         keeper.keep(ModuleName.EVENTBUS, Group.BUS, lambda: EventBus(switchboard, database, bus))
     if modules.servicebus.enable:
-        from edgecore.servicebus.module import ServiceBus
+        from edgecore.servicebus.module import Door, ServiceBus
 
-        keeper.keep(ModuleName.SERVICEBUS, Group.BUS, lambda: ServiceBus(switchboard))
+        door = Door(modules.servicebus.server, modules.servicebus.port)
+        keeper.keep(ModuleName.SERVICEBUS, Group.BUS, lambda: ServiceBus(switchboard, database, door))
     if modules.devicetwin.enable:
         from edgecore.devicetwin.forms import Forms
         from edgecore.devicetwin.module import DeviceTwin

@@ -296,7 +296,15 @@ class MetaManager:
 
 @dataclass(frozen=True, slots=True)
 class ServiceBus:
-    enable: bool = setting(False, "Carry HTTP requests of the cloud to applications on this node.")
+    IGNORED: ClassVar[tuple[str, ...]] = ("timeout",)
+
+    enable: bool = setting(
+        False, "Carry HTTP requests of the cloud to applications on this node, and theirs to URLs that the cloud allows."
+    )
+    port: int = setting(
+        9060, "Port where applications on this node ask the cloud; 0: they cannot.", expected="a port", minimum=0, maximum=65535
+    )
+    server: str = setting("127.0.0.1", "Address to listen on for applications, of this machine only.", check=checks.loopback_address)
 
 
 @dataclass(frozen=True, slots=True)

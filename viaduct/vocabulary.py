@@ -29,6 +29,10 @@ class Operation(StrEnum):
     """Ledger mode only: the edge states what it holds (P3)."""
     CONNECT = "connect"
     """Ledger mode only: the edge is to dial its stream connection (P7.7)."""
+    START = "start"
+    """Applications on the node may ask the URL that is the resource (KubeEdge 1.23; P5.14)."""
+    STOP = "stop"
+    """They may no longer."""
 
 
 FORBIDDEN_OPERATIONS = frozenset({"config", "ping", "pong"})

@@ -19,6 +19,7 @@ class Target(Enum):
     RECORDS = "records"
     HISTORY = "history"
     UPGRADE = "upgradecontroller"
+    ROUTER = "router"
 
 
 class Kind(Enum):
@@ -51,12 +52,14 @@ def target_of(message: Message) -> Target:
     Raises:
         Refused: the resource is outside the grammar of its controller, or nobody takes such messages.
     """
+    if message.route.group == Group.USER and message.route.source == Source.SERVICEBUS:
+        return Target.ROUTER
     if not message.route.operation:
         raise Refused("route.operation: is empty")
     if message.route.group == Group.USER:
         if message.route.operation == Operation.UPLOAD:
             return Target.RECORDS
-        raise Refused("route.group: of the group 'user' this cloud takes uploads only", code=501)
+        raise Refused("route.group: of the group 'user' this cloud takes uploads and HTTP only", code=501)
     try:
         if message.route.source == Source.TWIN:
             if message.route.resource == SAMPLES_RESOURCE:
@@ -71,7 +74,9 @@ def target_of(message: Message) -> Target:
 
 
 def lane_of(message: Message) -> str:
-    """What must stay in order: one device, or one resource (D3)."""
+    """What must stay in order: one device, or one resource (D3). No application waits for another one's answer."""
+    if message.route.source == Source.SERVICEBUS:
+        return f"servicebus/{message.id}"
     if message.route.source == Source.TWIN:
         return "/".join(message.route.resource.split("/", 2)[:2])
     return message.route.resource

@@ -18,10 +18,10 @@ from cloudcore.ports import JsonObject
 from viaduct.errors import MalformedPayload
 from viaduct.faults import Fault, parse_faults
 from viaduct.jsontext import read_json
+from viaduct.states import ONLINE, STATES, understood
 
 MAX_TWINS = 1000
 MAX_VALUE = 4096
-STATES = ("online", "offline", "unknown")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
@@ -92,16 +92,17 @@ def state_report(content: Any, *, said_ms: int = 0) -> Report:
     """The content of ``device/<id>/state``: ``{"device":{"state","last_online"}}``, mostly as text that holds this JSON. ``last_online`` is
     not used: KubeEdge's boards write it in a local time that nobody knows here (bug E14). ``said_ms``: as of ``twin_report``."""
     device = _object(_object(_json(content), "content").get("device"), "content.device")
-    state = device.get("state")
-    if state not in STATES:
-        raise Refused(f"content.device.state: expected one of {', '.join(STATES)}")
     if not isinstance(device.get("last_online") or "", str):
         raise Refused("content.device.last_online: expected a time as text")
     try:
         faults = None if device.get("faults") is None else parse_faults(device["faults"], "content.device.faults")
     except MalformedPayload as exc:
         raise Refused(str(exc)) from exc
-    return Report({}, state, said_ms if state == "online" else 0, faults=faults, said=0 if faults is None else said_ms)
+    said = understood(device.get("state"), faults)
+    if said is None:
+        raise Refused(f"content.device.state: expected one of {', '.join(STATES)}")
+    state, faults = said
+    return Report({}, state, said_ms if state == ONLINE else 0, faults=faults, said=0 if faults is None else said_ms)
 
 
 def merged(device: JsonObject, report: Report, declared: frozenset[str]) -> JsonObject:

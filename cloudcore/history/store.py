@@ -149,7 +149,9 @@ def _series_of(connection: sqlite3.Connection, query: Query) -> int:
             f"no samples of {query.property} of {query.node}/{query.device}; there are of: {', '.join(sorted(p for (p,) in known))}"
         )
     devices = connection.execute("SELECT DISTINCT node || '/' || device FROM series LIMIT 20").fetchall()
-    raise HistoryError(f"no samples of {query.node}/{query.device}; there are of: {', '.join(sorted(d for (d,) in devices)) or 'none'}")
+    if not devices:
+        raise HistoryError("no samples yet of any device; which properties are kept, their Devices say (collectCycle)")
+    raise HistoryError(f"no samples of {query.node}/{query.device}; there are of: {', '.join(sorted(d for (d,) in devices))}")
 
 
 def _keep(connection: sqlite3.Connection, node: str, one: Series) -> int:

@@ -20,9 +20,10 @@ from viaduct import topics
 from viaduct.device import TwinUpdate
 from viaduct.deviceparse import TwinMissing, parse_profile_request, parse_request, parse_state_update, parse_twin_update
 from viaduct.errors import MalformedPayload
+from viaduct.states import ONLINE, STATES, understood
 from viaduct.topics import Matched, Request
 
-STATES = frozenset({"online", "offline", "unknown"})
+_SEEN_MS = 60_000
 
 
 def handle(matched: Matched, letter: Arrived, turn: Turn) -> None:
@@ -142,15 +143,24 @@ def _update_state(matched: Matched, letter: Arrived, turn: Turn) -> None:
     except MalformedPayload as fault:
         turn.warnings.append(f"{letter.topic}: {fault}")
         return
-    if shadow is None or update.state not in STATES:
+    said = understood(update.state, update.faults)
+    if shadow is None or said is None:
         return
-    last_online = _written(turn.now_ms) if update.state == "online" else shadow.last_online
-    faults = shadow.faults if update.faults is None else update.faults
-    shadow = replace(shadow, state=update.state, last_online=last_online, faults=faults)
-    turn.keep_device(shadow)
+    state, faults = said
+    last_online = _written(turn.now_ms) if state == ONLINE else shadow.last_online
+    before, shadow = shadow, replace(shadow, state=state, last_online=last_online, faults=shadow.faults if faults is None else faults)
     text = documents.state_result(str(uuid.uuid4()), shadow, turn.now_ms)
+    if _is_news(before, shadow, update.state, turn.now_ms):
+        turn.keep_device(shadow)
+        turn.report_state(shadow, text)
     turn.say(topics.state_update_result(matched.address), text)
-    turn.report_state(shadow, text)
+
+
+def _is_news(before: Shadow, now: Shadow, word: str, now_ms: int) -> bool:
+    """Mappers that say states in other words say them each second (P6.18): what changes nothing costs the flash once a minute."""
+    if word in STATES or replace(before, last_online=now.last_online) != now:
+        return True
+    return now.state == ONLINE and before.last_online <= _written(now_ms - _SEEN_MS)
 
 
 def _refuse_update(address: str, event_id: str, code: int, reason: str, turn: Turn) -> None:

@@ -101,8 +101,9 @@ def parser() -> argparse.ArgumentParser:
 
     twin = _command(commands, "twin", "look at a device's twin, or set a desired value", _twin)
     twin.add_argument("what", choices=("get", "set"))
+    twin.usage = "edgecore twin get DEVICE [PROPERTY] [-o json]\n       edgecore twin set DEVICE PROPERTY=VALUE | PROPERTY VALUE"
     twin.add_argument("device")
-    twin.add_argument("value", nargs="?", default="", metavar="PROPERTY[=VALUE]")
+    twin.add_argument("value", nargs="*", metavar="PROPERTY[=VALUE]")
     _output(twin)
 
     history = _command(commands, "history", "samples of a property that is marked for collection, as this node keeps them", _history)
@@ -216,15 +217,18 @@ def _rules(path: str, args: argparse.Namespace) -> int:
 
 
 def _twin(path: str, args: argparse.Namespace) -> int:
-    name, equals, value = args.value.partition("=")
     if args.what == "set":
-        if not (name and equals):
+        name, equals, value = "=".join(args.value).partition("=")
+        if not (name and equals) or len(args.value) > 2:
             print("edgecore: twin set: expected PROPERTY=VALUE", file=sys.stderr)
             return EXIT_USAGE
         device = client.ask(path, {"verb": "twin-set", "device": args.device, "property": name, "value": value})
+    elif len(args.value) > 1:
+        print("edgecore: twin get: expected one PROPERTY, or none for all", file=sys.stderr)
+        return EXIT_USAGE
     else:
         device = client.ask(path, {"verb": "twin-get", "device": args.device})
-        name = args.value
+        name = args.value[0] if args.value else ""
     if name:
         if name not in device["twins"]:
             raise EdgeCoreError(f"device {args.device} has no property {name}")

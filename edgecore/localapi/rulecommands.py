@@ -31,7 +31,12 @@ def show(path: str, args: argparse.Namespace) -> int:
     if len(args.what) > 1:
         raise EdgeCoreError("rules: expected one NAME, or check and files")
     name = args.what[0] if args.what else ""
-    found = client.ask(path, {"verb": "rules", "name": name})
+    try:
+        found = client.ask(path, {"verb": "rules", "name": name})
+    except EdgeCoreError as exc:
+        if name == CHECK:
+            raise EdgeCoreError(f"{exc}. To check a file: edgecore rules check FILE") from exc
+        raise
     if args.output:
         print(_text_of(found, args.output))
     elif name:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 import time
 
-from edgecore.servicebus.calls import MAX_BODY, Answer, Call, refusal
+from edgecore.servicebus.calls import Call, refusal
+from viaduct.httpcall import MAX_BODY, Answer
 
 TIMEOUT = 10.0
 HOST = "127.0.0.1"

@@ -1,31 +1,21 @@
-"""An HTTP request of the cloud and the answer to it, as they travel (contract 7.3). Pure."""
+"""An HTTP request of the cloud and the answer to it, as they travel (contract 7.3; P5.13). Pure."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from viaduct.codec import MAX_FRAME_BYTES, encode
+from viaduct.errors import MalformedPayload
+from viaduct.httpcall import METHODS, Answer, Headers, answer_content, body_of, headers_of
 from viaduct.message import Message, new_message
 from viaduct.vocabulary import Group, Source
 
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SOURCES = frozenset({Source.ROUTER_REST, Source.ROUTER_SERVICEBUS})
-MAX_BODY = 5 * 1024 * 1024
 MAX_PATH = 4096
-MAX_HEADERS = 100
 OUR_NAME = "kubeedge-edgecore"
 
 _PATH = re.compile(r"[!-~]+")
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
-_HOP_BY_HOP = frozenset(
-    {"connection", "content-length", "host", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
-)
-
-Headers = Mapping[str, Sequence[str]]
 
 
 class BadCall(Exception):
@@ -39,13 +29,6 @@ class Call:
     method: str
     port: int
     path: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    status: int
     headers: Headers
     body: bytes
 
@@ -64,7 +47,10 @@ def parse_call(message: Message) -> Call:
     content = message.content if message.content is not None else {}
     if not isinstance(content, dict):
         raise BadCall("content: expected an object")
-    return Call(method, port, path, _headers(content.get("header")), _body(content.get("body")))
+    try:
+        return Call(method, port, path, headers_of(content.get("header")), body_of(content.get("body")))
+    except MalformedPayload as exc:
+        raise BadCall(str(exc)) from exc
 
 
 def refusal(status: int, reason: str) -> Answer:
@@ -73,14 +59,22 @@ def refusal(status: int, reason: str) -> Answer:
 
 
 def reply(request: Message, answer: Answer, *, now_ms: int) -> Message:
-    """The message that goes up: parent is the request, no operation, no resource."""
-    content = {
-        "header": {name: list(values) for name, values in answer.headers.items()},
-        "status_code": answer.status,
-        "body": base64.b64encode(answer.body).decode("ascii"),
-    }
+    """The message that goes up: parent is the request, no operation, no resource. What fits no frame would cost the link: it is refused."""
+    message = _reply(request, answer, now_ms)
+    if len(encode(message).encode("utf-8", "surrogatepass")) > MAX_FRAME_BYTES:
+        return _reply(request, refusal(500, f"the answer with its headers is longer than a frame, {MAX_FRAME_BYTES} bytes"), now_ms)
+    return message
+
+
+def _reply(request: Message, answer: Answer, now_ms: int) -> Message:
     return new_message(
-        source=Source.SERVICEBUS, group=Group.USER, operation="", resource="", now_ms=now_ms, content=content, parent_msg_id=request.id
+        source=Source.SERVICEBUS,
+        group=Group.USER,
+        operation="",
+        resource="",
+        now_ms=now_ms,
+        content=answer_content(answer),
+        parent_msg_id=request.id,
     )
 
 
@@ -94,34 +88,3 @@ def _target(resource: str) -> tuple[int, str]:
     if len(path) > MAX_PATH or not _PATH.fullmatch(path) or "#" in path:
         raise BadCall("resource: the path holds characters that a URL has not")
     return int(text), path
-
-
-def _headers(value: Any) -> tuple[tuple[str, str], ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, dict) or len(value) > MAX_HEADERS:
-        raise BadCall(f"content.header: expected an object of at most {MAX_HEADERS} names")
-    found = []
-    for name, texts in value.items():
-        if not _HEADER_NAME.fullmatch(name) or not isinstance(texts, list):
-            raise BadCall(f"content.header.{name[:64]!r}: expected a header name with a list of texts")
-        for text in texts:
-            if not isinstance(text, str) or not text.isprintable() or not text.isascii():
-                raise BadCall(f"content.header.{name[:64]!r}: expected printable text")
-            if name.lower() not in _HOP_BY_HOP:
-                found.append((name, text))
-    return tuple(found)
-
-
-def _body(value: Any) -> bytes:
-    if value is None:
-        return b""
-    if not isinstance(value, str):
-        raise BadCall("content.body: expected base64 text")
-    try:
-        body = base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError) as exc:
-        raise BadCall(f"content.body: not base64: {exc}") from exc
-    if len(body) > MAX_BODY:
-        raise BadCall(f"content.body: {len(body)} bytes, the limit is {MAX_BODY}")
-    return body

@@ -117,4 +117,6 @@ _FIFTH = (
 
 _SIXTH = ("ALTER TABLE device ADD COLUMN faults TEXT NOT NULL DEFAULT ''",)
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH)
+_SEVENTH = ("CREATE TABLE target_urls (url TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID",)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH)

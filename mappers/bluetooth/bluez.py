@@ -29,7 +29,7 @@ logging.getLogger("bleak").setLevel(logging.ERROR)
 def require_bleak() -> None:
     """Raises MapperError where it is not installed, without the price of importing it."""
     if importlib.util.find_spec("bleak") is None:
-        raise MapperError("protocol 'bluetooth' needs the library bleak, which is not installed")
+        raise MapperError("protocol 'bluetooth' needs the library bleak, which is not installed: pip install 'bleak>=3.1,<4'")
 
 
 class BluezRadio:

@@ -15,9 +15,10 @@ from typing import Any
 import yaml
 
 from mappers.sdk import app, registry
-from mappers.sdk.config import SETTINGS, Settings, settle
+from mappers.sdk.config import NODE, SETTINGS, Settings, settle
 from mappers.sdk.driver import Simulation
 from mappers.sdk.errors import MapperError, SettingError
+from mappers.sdk.manifests import manifests
 from supervision import logs
 
 _MAX_FILE_BYTES = 64 * 1024
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 when told to end, 1 when it cannot run, 2 for wrong flags and settings."""
     parser = _parser()
     given = parser.parse_args(arguments)
+    if given.manifests is not None:
+        return _print_manifests(parser, given)
     try:
         file = _yaml(given.settings) if given.settings else None
         settings = _with_password(settle(vars(given), os.environ, file))
@@ -54,9 +57,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _print_manifests(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
+    try:
+        if not given.simulate:
+            raise SettingError("--manifests", "goes with --simulate: it prints the devices that are made up")
+        with registry.simulation_of(given.protocol) as simulation:
+            if not simulation.profile:
+                raise SettingError("--manifests", f"{given.protocol} makes up whatever devices EdgeCore tells it, or --profile has")
+            print(yaml.safe_dump_all(manifests(simulation.profile, given.manifests), sort_keys=False, allow_unicode=True), end="")
+    except MapperError as exc:
+        parser.error(str(exc))
+    return 0
+
+
 def _real(protocol: str) -> AbstractContextManager[Simulation]:
     """Devices that are there, with the profile of the settings. Raises MapperError."""
     return nullcontext(Simulation(registry.family_of(protocol), b""))
+
+
+def _node(text: str) -> str:
+    if not NODE.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"expected the name of a node, got {text[:80]!r}")
+    return text
 
 
 def _written(folder: str, profile: bytes) -> Path:
@@ -112,6 +134,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("protocol", metavar="PROTOCOL", help=f"installed: {', '.join(registry.protocols()) or 'none'}")
     parser.add_argument("--settings", metavar="FILE", help="YAML file with any of the settings below")
     parser.add_argument("--simulate", action="store_true", help="run on devices that are made up")
+    parser.add_argument(
+        "--manifests",
+        metavar="NODE",
+        type=_node,
+        help="with --simulate: print its devices, as of this node, for kubectl apply -f -, and end",
+    )
     for setting in SETTINGS:
         default = f" (default {setting.default})" if setting.default not in ("", 0.0) else ""
         variable = f"; also {setting.variable}" if setting.variable else ""

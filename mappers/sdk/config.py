@@ -105,12 +105,12 @@ def _address(value: Any) -> str:
     return text
 
 
-_NODE = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+NODE = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
 def _node(value: Any) -> str:
     text = _text(value)
-    if text and not _NODE.fullmatch(text):
+    if text and not NODE.fullmatch(text):
         raise ValueError(f"expected the name of a node, got {text[:80]!r}")
     return text
 

@@ -25,6 +25,9 @@ UNKNOWN_LIMIT = 10.0
 
 _NO_BROKER_SECONDS = 1.0
 
+_UNHEARD = 6
+"""Questions in a row that nobody answers, over 8 seconds, until it is worth a line in the log."""
+
 Publish = Callable[[str, str], bool]
 """Topic and payload; False when there is no broker now."""
 
@@ -54,6 +57,8 @@ class Conversation:
         self._state = ""
         self._faults = Telling()
         self._is_known = False
+        self._is_missed = False
+        self._unheard = 0
         self._state_due = 0.0
         self._ask_due = 0.0
         self._say_due = 0.0
@@ -81,6 +86,7 @@ class Conversation:
         """EdgeCore told the twin."""
         self._backoff.reset()
         self._ask_due = NEVER
+        self._is_missed, self._unheard = False, 0
         if not self._is_known:
             logger.info("%s: EdgeCore knows it", self._device)
             self._is_known = True
@@ -92,7 +98,11 @@ class Conversation:
         if refusal.code == twin.UNKNOWN_DEVICE:
             if self._is_known:
                 logger.info("%s: EdgeCore does not know it any more; asking until it does", self._device)
-            self._is_known = False
+            elif not self._is_missed:
+                logger.info(
+                    "%s: EdgeCore does not know it: is there a Device of this name for this node? Asking until there is", self._device
+                )
+            self._is_known, self._is_missed, self._unheard = False, True, 0
             if not self.is_asking:
                 self._ask_due = self._backoff.after_failure(now)
             return ()
@@ -121,11 +131,17 @@ class Conversation:
     def talk(self, now: float) -> None:
         """Say what is due."""
         if self._ask_due <= now:
-            self._publish(topics.twin_get(self._device), twin.get_request(event_id=self._event_id(), now_ms=_now_ms()))
+            if self._publish(topics.twin_get(self._device), twin.get_request(event_id=self._event_id(), now_ms=_now_ms())):
+                self._count_unheard()
             self._ask_due = self._backoff.after_failure(now)
         if self._is_known and self._say_due <= now:
             self._tell_state(now)
             self._report(now)
+
+    def _count_unheard(self) -> None:
+        self._unheard += 1
+        if self._unheard == _UNHEARD:
+            logger.warning("%s: no EdgeCore answers at this broker; asking until one does", self._device)
 
     def _tell_state(self, now: float) -> None:
         if self.reports.give_up_waiting(now):

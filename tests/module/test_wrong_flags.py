@@ -194,6 +194,7 @@ WRONG: dict[str, tuple[list[str], list[tuple[str, str | None, str]]]] = {
             *((flag, value, flag) for flag in ("--poll", "--refresh", "--deadband") for value in NUMBERS),
             ("--log-level", "loud", "--log-level"),
             ("--simulate=x", None, "--simulate"),
+            *(("--manifests", value, "--manifests") for value in ("a b", "/", LONG, NO_UTF8, "edge1")),
         ],
     ),
     "bramble-modbus-simulator": (

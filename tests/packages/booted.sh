@@ -96,6 +96,10 @@ systemctl start bramble-mapper@gpio 2>/dev/null
 no_pins() { journalctl --no-pager -u bramble-mapper@gpio | grep -q 'python3-rpi-lgpio'; }
 eventually "without RPi.GPIO the gpio mapper says what to install" 20 no_pins
 claim "and is not started again" test "$(property bramble-mapper@gpio NRestarts)" = 0
+systemctl start bramble-mapper@bluetooth 2>/dev/null
+no_radio() { journalctl --no-pager -u bramble-mapper@bluetooth | grep -q "pip install 'bleak"; }
+eventually "without bleak the bluetooth mapper says what to install" 20 no_radio
+claim "and is not started again either" test "$(property bramble-mapper@bluetooth NRestarts)" = 0
 go_on
 
 # A child that outlives its parent, as what watches over a container does.

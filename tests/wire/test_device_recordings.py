@@ -121,7 +121,7 @@ _ANSWERS = {
     "twin-get-namespaced": ["twin/get/result"],
     "state-update-namespaced": ["state/update/result"],
     "state-update": ["state/update/result"],
-    "state-update-later-mappers": [],
+    "state-update-later-mappers": ["state/update/result"],
     "data-update": [],
     "membership-get": ["membership/get/result"],
     "cloud-updated-bluetooth-mapper": [],

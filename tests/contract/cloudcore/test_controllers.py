@@ -196,21 +196,79 @@ def _valid_model() -> dict[str, Any]:
     return model(visitors=[{"propertyName": "temperature", "modbus": modbus}])
 
 
+RTU = {"serialPort": "/dev/x", "baudRate": 9600, "dataBits": 8, "parity": "none", "stopBits": 1, "slaveID": 1}
+TCP = {"ip": "x", "port": 1, "slaveID": "1"}
+REGISTER = {"register": "CoilRegister", "offset": 0, "limit": 1}
+
+
+def _rtu(**fields: Any) -> dict[str, Any]:
+    return device(protocol={"modbus": {"rtu": RTU | fields}})
+
+
+def _without(fields: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if key != name}
+
+
+def _visited(**by: Any) -> dict[str, Any]:
+    return model(visitors=[{"propertyName": "t"} | by])
+
+
+def _converted(**converter: Any) -> dict[str, Any]:
+    whole = {"characteristicUUID": "f000", "dataConverter": {"startIndex": 0, "endIndex": 1} | converter}
+    return _visited(bluetooth=whole)
+
+
+def _typed(**types: Any) -> dict[str, Any]:
+    return model(properties=[{"name": "t", "type": types}])
+
+
 WRONG: list[tuple[Resource, dict[str, Any], str]] = [
-    (DEVICES, device(protocol={"modbus": {"rtu": {"serialPort": "/dev/x", "baudRate": 9601, "dataBits": 8, "parity": "none", "stopBits": 1,
-                                                  "slaveID": 1}}}), "spec.protocol.modbus.rtu.baudRate"),
-    (DEVICES, device(protocol={"modbus": {"tcp": {"ip": "x", "port": 1, "slaveID": 1}}}), "spec.protocol.modbus.tcp.slaveID"),
-    (DEVICES, device(protocol={"opcua": {}}), "spec.protocol.opcua.url"),
     (DEVICES, {"metadata": {"name": "d", "namespace": "default"}, "spec": {}}, "spec.deviceModelRef"),
+    (DEVICES, device(protocol={"opcua": {}}), "spec.protocol.opcua.url"),
+    *((DEVICES, device(protocol={"modbus": {"rtu": _without(RTU, one)}}), f"spec.protocol.modbus.rtu.{one}") for one in RTU),
+    *((DEVICES, device(protocol={"modbus": {"tcp": _without(TCP, one)}}), f"spec.protocol.modbus.tcp.{one}") for one in TCP),
+    (DEVICES, _rtu(baudRate=9601), "spec.protocol.modbus.rtu.baudRate"),
+    (DEVICES, _rtu(dataBits=9), "spec.protocol.modbus.rtu.dataBits"),
+    (DEVICES, _rtu(parity="mark"), "spec.protocol.modbus.rtu.parity"),
+    (DEVICES, _rtu(stopBits=3), "spec.protocol.modbus.rtu.stopBits"),
+    (DEVICES, _rtu(slaveID=256), "spec.protocol.modbus.rtu.slaveID"),
+    (DEVICES, _rtu(slaveID=-1), "spec.protocol.modbus.rtu.slaveID"),
+    (DEVICES, device(protocol={"modbus": {"tcp": TCP | {"slaveID": 1}}}), "spec.protocol.modbus.tcp.slaveID"),
+    (DEVICES, device(protocol={"bluetooth": {"macAddress": 7}}), "spec.protocol.bluetooth.macAddress"),
     (DEVICES, device(twins=[{"desired": {"value": "1"}}]), "status.twins[0].propertyName"),
+    (DEVICES, device(twins=[{"propertyName": "t", "desired": {}}]), "status.twins[0].desired.value"),
     (DEVICES, device(twins=[{"propertyName": "t", "desired": {"value": 1}}]), "status.twins[0].desired.value"),
-    (DEVICE_MODELS, model(properties=[{"name": "t", "type": {}}]), "spec.properties[0].type"),
-    (DEVICE_MODELS, model(properties=[{"name": "t", "type": {"int": {"accessMode": "ReadOnly"}, "string": {"accessMode": "ReadOnly"}}}]),
-     "spec.properties[0].type"),
-    (DEVICE_MODELS, model(properties=[{"name": "t", "type": {"int": {"accessMode": "WriteOnly"}}}]),
-     "spec.properties[0].type.int.accessMode"),
-    (DEVICE_MODELS, model(visitors=[{"propertyName": "t", "modbus": {"register": "X", "offset": 0, "limit": 1}}]),
-     "spec.propertyVisitors[0].modbus.register"),
+    (DEVICES, device(twins=[{"propertyName": "t", "reported": {}}]), "status.twins[0].reported.value"),
+    (DEVICES, device(twins=[{"propertyName": "t", "reported": {"value": "1", "metadata": {"timestamp": 1}}}]),
+     "status.twins[0].reported.metadata.timestamp"),
+    (DEVICE_MODELS, model(properties=[{"type": {"int": {"accessMode": "ReadOnly"}}}]), "spec.properties[0].name"),
+    (DEVICE_MODELS, model(properties=[{"name": "t"}]), "spec.properties[0].type"),
+    (DEVICE_MODELS, _typed(), "spec.properties[0].type"),
+    (DEVICE_MODELS, _typed(int={"accessMode": "ReadOnly"}, string={"accessMode": "ReadOnly"}), "spec.properties[0].type"),
+    (DEVICE_MODELS, _typed(int={}), "spec.properties[0].type.int.accessMode"),
+    (DEVICE_MODELS, _typed(int={"accessMode": "WriteOnly"}), "spec.properties[0].type.int.accessMode"),
+    (DEVICE_MODELS, _typed(int={"accessMode": "ReadOnly", "maximum": "9"}), "spec.properties[0].type.int.maximum"),
+    (DEVICE_MODELS, _typed(int={"accessMode": "ReadOnly", "minimum": 0.5}), "spec.properties[0].type.int.minimum"),
+    (DEVICE_MODELS, _typed(string={}), "spec.properties[0].type.string.accessMode"),
+    (DEVICE_MODELS, _typed(string={"accessMode": "readonly"}), "spec.properties[0].type.string.accessMode"),
+    (DEVICE_MODELS, _typed(string={"accessMode": "ReadOnly", "defaultValue": 1}), "spec.properties[0].type.string.defaultValue"),
+    (DEVICE_MODELS, model(visitors=[{"modbus": REGISTER}]), "spec.propertyVisitors[0].propertyName"),
+    (DEVICE_MODELS, _visited(opcua={"browseName": "x"}), "spec.propertyVisitors[0].opcua.nodeID"),
+    *((DEVICE_MODELS, _visited(modbus=_without(REGISTER, one)), f"spec.propertyVisitors[0].modbus.{one}") for one in REGISTER),
+    (DEVICE_MODELS, _visited(modbus=REGISTER | {"register": "X"}), "spec.propertyVisitors[0].modbus.register"),
+    (DEVICE_MODELS, _visited(modbus=REGISTER | {"scale": "2"}), "spec.propertyVisitors[0].modbus.scale"),
+    (DEVICE_MODELS, _visited(modbus=REGISTER | {"isSwap": "true"}), "spec.propertyVisitors[0].modbus.isSwap"),
+    (DEVICE_MODELS, _visited(bluetooth={}), "spec.propertyVisitors[0].bluetooth.characteristicUUID"),
+    (DEVICE_MODELS, _visited(bluetooth={"characteristicUUID": "f000", "dataConverter": {"startIndex": 0}}),
+     "spec.propertyVisitors[0].bluetooth.dataConverter.endIndex"),
+    (DEVICE_MODELS, _visited(bluetooth={"characteristicUUID": "f000", "dataConverter": {"endIndex": 0}}),
+     "spec.propertyVisitors[0].bluetooth.dataConverter.startIndex"),
+    (DEVICE_MODELS, _converted(shiftLeft=-1), "spec.propertyVisitors[0].bluetooth.dataConverter.shiftLeft"),
+    (DEVICE_MODELS, _converted(shiftRight=-1), "spec.propertyVisitors[0].bluetooth.dataConverter.shiftRight"),
+    (DEVICE_MODELS, _converted(orderOfOperations=[{"operationType": "Power"}]),
+     "spec.propertyVisitors[0].bluetooth.dataConverter.orderOfOperations[0].operationType"),
+    (DEVICE_MODELS, _converted(orderOfOperations=[{"operationType": "Add", "operationValue": "1"}]),
+     "spec.propertyVisitors[0].bluetooth.dataConverter.orderOfOperations[0].operationValue"),
 ]  # fmt: skip
 
 

@@ -120,6 +120,20 @@ async def test_a_model_or_device_that_cannot_be_is_refused_by_the_field_in_both_
 
 
 @runs
+async def test_a_property_that_is_there_twice_is_refused_in_v1beta1_as_kubeedge_does_and_the_place_is_named() -> None:
+    async with world() as (_, kube):
+        model, device = examples("thermometer-v1beta1.yaml")
+        model["spec"]["properties"].append(dict(model["spec"]["properties"][0]))
+        last = len(model["spec"]["properties"]) - 1
+        with pytest.raises(KubeInvalid, match=rf"422 .*spec\.properties\[{last}\].*Duplicate"):
+            await kube.create(MODELS_V1BETA1, "default", model)
+        device["spec"]["properties"].append(dict(device["spec"]["properties"][0]))
+        last = len(device["spec"]["properties"]) - 1
+        with pytest.raises(KubeInvalid, match=rf"422 .*spec\.properties\[{last}\].*Duplicate"):
+            await kube.create(DEVICES_V1BETA1, "default", device)
+
+
+@runs
 async def test_a_cloudcore_that_starts_again_elsewhere_tells_the_api_where_its_webhooks_are() -> None:
     async with world() as (made, kube):
         await kube.create(DEVICES, "default", examples("thermometer.yaml")[0])

@@ -60,6 +60,13 @@ def test_a_state_comes_as_text_that_holds_json() -> None:
     assert state_report(text.replace('"online"', '"offline"'), said_ms=5000) == Report({}, "offline", 0)
 
 
+@pytest.mark.parametrize(
+    ("word", "report"), [("ok", Report({}, "online", 5, faults=(), said=5)), ("DISCONNECTED", Report({}, "offline", 0))]
+)
+def test_the_words_of_later_boards_are_understood(word: str, report: Report) -> None:
+    assert state_report({"device": {"name": "d", "state": word}}, said_ms=5) == report
+
+
 @pytest.mark.parametrize("value", [{}, {"device": {"state": "asleep"}}, {"device": {"state": "online", "last_online": 5}}, "[]", "x"])
 def test_garbage_for_a_state_is_refused(value: Any) -> None:
     with pytest.raises(Refused, match=r"^content"):

@@ -44,7 +44,9 @@ def _of(schema: Object, name: str) -> st.SearchStrategy[Any]:
         case "object":
             return _object(schema)
         case "array":
-            return st.lists(_of(schema["items"], name), max_size=3)
+            keys = schema.get("x-kubernetes-list-map-keys", ())
+            unique_by = (lambda one: tuple(one.get(key) for key in keys)) if keys else None
+            return st.lists(_of(schema["items"], name), max_size=3, unique_by=unique_by)
         case "integer":
             most = 2**31 - 1 if schema.get("format") == "int32" else 2**40
             return st.integers(int(schema.get("minimum", -most)), int(schema.get("maximum", most)))

@@ -62,7 +62,9 @@ def test_what_is_converted_holds_to_the_schema_of_the_other_version(kind: str, v
     @given(objects(kind, version))
     def holds(obj: Object) -> None:
         assert validate(schemas(kind)[version], obj) == []
-        assert validate(schemas(kind)[OTHER[version]], converted(obj, OTHER[version])) == []
+        faults = validate(schemas(kind)[OTHER[version]], converted(obj, OTHER[version]))
+        # What v1alpha1 allows to be there twice is shown twice: a conversion loses nothing, and only who writes v1beta1 is refused.
+        assert [fault for fault in faults if version == "v1beta1" or fault.reason != "FieldValueDuplicate"] == []
 
     holds()
 

@@ -52,10 +52,10 @@ def without_version() -> Object:
 @pytest.mark.parametrize(
     ("there", "fate"),
     [
-        (of_version("4"), Fate.KEEP),
+        (of_version("5"), Fate.KEEP),
         (of_version("1"), Fate.UPGRADE),
-        (of_version("5"), Fate.NEWER),
-        (of_version("4", other="tool"), Fate.FOREIGN),
+        (of_version("6"), Fate.NEWER),
+        (of_version("5", other="tool"), Fate.FOREIGN),
         (of_version("much"), Fate.FOREIGN),
         (of_version(None), Fate.FOREIGN),
         (kubeedges(), Fate.FOREIGN),
@@ -74,7 +74,7 @@ def test_one_from_before_there_were_versions_is_known_by_its_digest() -> None:
 
 
 def test_a_webhook_that_has_moved_is_told_to_the_api() -> None:
-    there = of_version("4")
+    there = of_version("5")
     assert fate_of(there, equipped(ours(), Webhook("PEM", "https://127.0.0.1:9444"))) is Fate.UPGRADE
     assert fate_of(there, equipped(ours(), Webhook("NEW", "https://127.0.0.1:9443"))) is Fate.UPGRADE
     assert fate_of(there, equipped(ours(), Webhook("PEM", service=("kubeedge", "cloudcore")))) is Fate.UPGRADE
@@ -87,7 +87,7 @@ def test_an_upgrade_leaves_what_others_wrote_beside_it_and_takes_a_webhook_away_
     there["status"] = {"storedVersions": ["v1alpha1"]}
     made = upgraded(there, ours())
     assert made["metadata"]["labels"]["mine"] == "x"
-    assert made["metadata"]["annotations"][VERSION_ANNOTATION] == "4"
+    assert made["metadata"]["annotations"][VERSION_ANNOTATION] == "5"
     assert (made["metadata"]["resourceVersion"], made["status"]) == ("9", there["status"])
     assert made["spec"]["conversion"] == {"strategy": "None"}
     assert [version["served"] for version in made["spec"]["versions"]] == [True, False]
@@ -113,8 +113,8 @@ def test_whoever_changes_a_definition_raises_its_version_else_no_site_gets_it() 
     """Changed one? Raise its bramble.io/definition-version, and write down here what it is now."""
     found = {one["metadata"]["name"]: (one["metadata"]["annotations"][VERSION_ANNOTATION], digest(one)) for one in packaged()}
     assert found == {
-        "devicemodels.devices.kubeedge.io": ("2", "52f35750ef9477b8"),
-        "devices.devices.kubeedge.io": ("4", "541802b9cf3d8671"),
+        "devicemodels.devices.kubeedge.io": ("3", "0750eef1ad88d519"),
+        "devices.devices.kubeedge.io": ("5", "35c7f58b4bd44ee7"),
         "clusterobjectsyncs.reliablesyncs.kubeedge.io": ("2", "be3576a3b5498c9e"),
         "objectsyncs.reliablesyncs.kubeedge.io": ("2", "aa7536226f60364f"),
         "devicerules.rules.devices.bramble.io": ("1", "977a1fd397fbe564"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -172,12 +173,36 @@ def test_last_online_moves_only_when_the_device_is_online() -> None:
 
 
 @pytest.mark.parametrize(
-    ("device", "payload"), [("d1", {"state": "OK"}), ("d1", {}), ("nobody", {"state": "online"}), ("d1", b"}"), ("d1", [1])]
+    ("device", "payload"),
+    [("d1", {"state": "asleep"}), ("d1", {"state": "Online"}), ("d1", {}), ("nobody", {"state": "online"}), ("d1", b"}"), ("d1", [1])],
 )
 def test_any_other_state_is_ignored_without_an_answer(device: str, payload: Any) -> None:
     turn = _turn()
     assert _ask(turn, topics.state_update(device), payload) == []
     assert not turn.writes
+
+
+@pytest.mark.parametrize(
+    ("word", "state", "codes"),
+    [("ok", "online", []), ("unhealthy", "online", ["Unhealthy"]), ("OK", "online", ["Timeout"]), ("DISCONNECTED", "offline", ["Timeout"])],
+)
+def test_the_words_of_later_mappers_are_understood(word: str, state: str, codes: list[str]) -> None:
+    turn = _turn()
+    turn.shadows["d1"] = replace(turn.shadows["d1"], faults=(Fault("", "Timeout", "no answer"),))
+    ((_, result),) = _ask(turn, topics.state_update("d1"), {"event_id": "", "timestamp": 5, "state": word, "attributes": None})
+    assert result["device"]["state"] == state
+    assert [fault.code for fault in turn.shadows["d1"].faults] == codes
+
+
+def test_a_state_that_is_said_each_second_is_written_once_a_minute() -> None:
+    shadows, written = dict(_turn().shadows), []
+    for second in range(121):
+        turn = _turn()
+        turn.shadows, turn.now_ms = shadows, NOW + 1000 * second
+        assert _ask(turn, topics.state_update("d1"), {"state": "OK"})
+        if turn.writes:
+            written.append(second)
+    assert written == [0, 60, 120]
 
 
 @pytest.mark.parametrize("version", [{}, {"expected_version": {"cloud": 99, "edge": 99}, "actual_version": {"cloud": 99, "edge": 99}}])

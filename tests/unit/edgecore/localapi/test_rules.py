@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecore import cli
-from edgecore.localapi import ruletables
+from edgecore.errors import EdgeCoreError
+from edgecore.localapi import rulecommands, ruletables
 from edgecore.localapi.rulefile import Remark, examine
 
 HEAD = "apiVersion: rules.devices.bramble.io/v1alpha1\nkind: DeviceRule\nmetadata: {name: cool}\nspec:\n"
@@ -103,3 +105,12 @@ def test_one_rule_is_told_whole() -> None:
         assert line in text
     assert "Last fired:  120s ago, 2 times" in text
     assert "never" in ruletables.described(RULE | {"spec": {}, "status": {"state": "Invalid", "fired": 0}}, now=0.0)
+
+
+def test_check_without_a_file_is_told_how_to_check_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(path: str, request: object) -> object:
+        raise EdgeCoreError("EdgeCore does not run on this machine")
+
+    monkeypatch.setattr(rulecommands.client, "ask", nobody)
+    with pytest.raises(EdgeCoreError, match="edgecore rules check FILE"):
+        rulecommands.show("socket", argparse.Namespace(what=["check"], output=""))

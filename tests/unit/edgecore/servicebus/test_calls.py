@@ -7,15 +7,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edgecore.beehive.switchboard import Switchboard
 from edgecore.servicebus import caller
-from edgecore.servicebus.calls import MAX_BODY, Answer, BadCall, Call, is_call, parse_call
+from edgecore.servicebus.calls import BadCall, Call, is_call, parse_call, reply
 from edgecore.servicebus.module import ServiceBus
-from viaduct.message import Message, new_message
+from edgecore.store import targets
+from edgecore.store.database import Database
+from viaduct.codec import MAX_FRAME_BYTES, encode
+from viaduct.httpcall import MAX_BODY, Answer
+from viaduct.message import Message, new_message, reply_to
 
 
 def _request(operation: str = "GET", resource: str = "8080:api", content: Any = None, source: str = "router_rest") -> Message:
@@ -112,28 +117,85 @@ def test_where_nobody_listens_the_answer_is_404() -> None:
     assert caller.call(Call("GET", 1, "/", (), b"")).status == 404
 
 
-def _run(call: Callable[[Call], Answer], *messages: Message) -> list[Message]:
-    switchboard = Switchboard()
-    hub = switchboard.register("websocket", "hub")
-    mailbox = switchboard.register("servicebus", "bus")
-    module = ServiceBus(switchboard, call=call, now_ms=lambda: 5)
-    thread = threading.Thread(target=module.run, args=(mailbox,), daemon=True)
-    thread.start()
-    for message in messages:
-        mailbox.place(message)
-    answers = [hub.take(5.0) for _ in messages]
-    mailbox.close()
-    thread.join(5)
-    return [answer for answer in answers if answer is not None]
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = Database(tmp_path / "edge.db")
+    yield made
+    made.close()
 
 
-def test_the_answer_goes_up_with_the_request_as_its_parent() -> None:
-    (answer,) = _run(lambda call: Answer(200, {"A": ["b"]}, b"ok"), _request())
+class Running:
+    """A ServiceBus at work, and the mailbox of EdgeHub."""
+
+    def __init__(self, database: Database, call: Callable[[Call], Answer] = lambda call: Answer(200, {}, b"")) -> None:
+        self.switchboard = Switchboard()
+        self.hub = self.switchboard.register("websocket", "hub")
+        self.mailbox = self.switchboard.register("servicebus", "bus")
+        self.module = ServiceBus(self.switchboard, database, call=call, now_ms=lambda: 5)
+        self._thread = threading.Thread(target=self.module.run, args=(self.mailbox,), daemon=True)
+        self._thread.start()
+
+    def say(self, *messages: Message) -> list[Message]:
+        """What goes up for them."""
+        for message in messages:
+            self.mailbox.place(message)
+        answers = [self.hub.take(5.0) for _ in messages]
+        return [answer for answer in answers if answer is not None]
+
+    def end(self) -> None:
+        self.mailbox.close()
+        self._thread.join(5)
+
+
+def test_the_answer_goes_up_with_the_request_as_its_parent(database: Database) -> None:
+    running = Running(database, lambda call: Answer(200, {"A": ["b"]}, b"ok"))
+    (answer,) = running.say(_request())
     assert (answer.route.source, answer.route.group, answer.route.operation, answer.route.resource) == ("servicebus", "user", "", "")
     assert answer.header.parent_msg_id == "r1"
     assert answer.content == {"header": {"A": ["b"]}, "status_code": 200, "body": "b2s="}
+    running.end()
 
 
-def test_a_bad_call_is_answered_with_400() -> None:
-    (answer,) = _run(lambda call: Answer(200, {}, b""), _request(resource="nowhere"))
+def test_a_bad_call_is_answered_with_400(database: Database) -> None:
+    running = Running(database)
+    (answer,) = running.say(_request(resource="nowhere"))
     assert answer.content["status_code"] == 400
+    running.end()
+
+
+def test_the_longest_answer_fits_a_frame_and_what_does_not_never_costs_the_link() -> None:
+    whole = reply(_request(), Answer(200, {}, bytes(MAX_BODY)), now_ms=1)
+    assert whole.content["status_code"] == 200 and len(encode(whole)) <= MAX_FRAME_BYTES
+    refused = reply(_request(), Answer(200, {"X": ["x" * 200_000]}, bytes(MAX_BODY)), now_ms=1)
+    assert refused.content["status_code"] == 500 and len(encode(refused)) <= MAX_FRAME_BYTES
+
+
+def test_applications_ask_what_the_cloud_has_registered_also_after_a_restart_and_until_it_is_taken_back(database: Database) -> None:
+    url, body = "http://127.0.0.1:8080/orders", b'{"method": "GET", "targetURL": "http://127.0.0.1:8080/orders", "payload": null}'
+    running = Running(database)
+    assert running.module.ask_cloud(body).code == 400
+    running.mailbox.place(_request("start", url, source="router_servicebus"))
+    running.mailbox.place(_request("start", "http://other/", source="router_rest"))
+    _until(lambda: database.read(targets.load_all) == [url])
+    running.end()
+
+    again = Running(database)
+    told: list[int] = []
+    asking = threading.Thread(target=lambda: told.append(again.module.ask_cloud(body).code))
+    _until(lambda: again.module.knows(url))
+    asking.start()
+    asked = again.hub.take(5.0)
+    assert isinstance(asked, Message) and again.switchboard.answer(reply_to(asked, "fine", now_ms=6))
+    asking.join(5)
+    assert told == [200]
+    again.mailbox.place(_request("stop", url, source="router_servicebus"))
+    _until(lambda: database.read(targets.load_all) == [])
+    assert again.module.ask_cloud(body).code == 400
+    again.end()
+
+
+def _until(claim: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not claim():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
