@@ -33,8 +33,8 @@ from edgecore.pairing.asking import GAVE_UP, JOINED, Asking
 from edgecore.pairing.commands import parser, run_pair
 from edgecore.pairing.exchange import Exchange, make_code
 from edgecore.pairing.site import Site
-from tests.module.identity.conftest import Cloud
-from tests.module.identity.test_join import Board
+from tests.contract.identity.conftest import Cloud
+from tests.contract.identity.test_join import Board
 from viaduct.pairing import Invitation, read_answers, request_body
 
 
@@ -377,7 +377,7 @@ def test_a_site_that_answers_nonsense_is_named_once(stand: Stand, monkeypatch: p
 
 
 def test_a_cloud_that_does_not_pair_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.module.identity.conftest.PairingDesk", lambda *_: None)
+    monkeypatch.setattr("tests.contract.identity.conftest.PairingDesk", lambda *_: None)
     kubeedge = Cloud()
     try:
         with pytest.raises(BoardsIdentityError, match=r"does not pair \(KubeEdge, or an older CloudCore\): join with a token"):

@@ -14,7 +14,7 @@ from edgecore.certs.commands import add_join_parser, run_join
 from edgecore.certs.files import belong_together
 from edgecore.config import EdgeCoreConfig, read_config
 from edgecore.errors import IdentityError
-from tests.module.identity.conftest import Cloud
+from tests.contract.identity.conftest import Cloud
 
 
 class Board:

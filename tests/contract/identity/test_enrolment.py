@@ -27,7 +27,7 @@ from edgecore.certs.enrolmentlink import fetch_ca, request_certificate
 from edgecore.certs.files import IdentityFiles, belong_together, stored_identity
 from edgecore.certs.jointoken import Endpoint
 from edgecore.errors import IdentityError
-from tests.module.identity.conftest import Cloud
+from tests.contract.identity.conftest import Cloud
 
 
 def ask(cloud: Cloud, body: bytes, headers: dict[str, str], shown: IdentityFiles | None = None) -> bytes:
