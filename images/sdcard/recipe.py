@@ -60,7 +60,7 @@ class Arch:
 
 
 ARCHES = {
-    "arm64": Arch("arm64", "qemu-aarch64", "linux-image-arm64", "Raspberry Pi 3, 4, 5, Zero 2 W"),
+    "arm64": Arch("arm64", "qemu-aarch64", "linux-image-arm64", "Raspberry Pi 3, 4, Zero 2 W"),
     "armhf": Arch("armhf", "qemu-arm", "linux-image-armmp", "Raspberry Pi 2, 3"),
     "amd64": Arch("amd64", "qemu-x86_64", "linux-image-amd64", "no board: the same system for quick trials in an emulator", firmware=False),
 }
