@@ -140,11 +140,18 @@ by_hand() {
     claim "killed $number: edgecore runs" active edgecore
     go_on
   done
-  # For what follows the boards needs no site, whose start takes most of the time.
-  apt-get purge -y -qq bramble-edgesite bramble-cloudcore >/dev/null 2>&1
+  end_of_claims
+}
+
+# For the cuts the board needs no site, whose start takes most of the time.
+before_cuts() {
+  systemctl start edgecore
+  eventually "edgecore runs" 60 active edgecore
+  dpkg --purge bramble-edgesite bramble-cloudcore >/dev/null 2>&1
   rm -f /packages/*/bramble-edgesite_* /packages/*/bramble-cloudcore_*
   rm -rf /var/lib/bramble/updates/present /var/lib/bramble/updates/previous
   claim "what runs now is kept for the way back" edgecore update keep "/packages/$([ "$(version)" = "$(version_of now)" ] && echo now || echo next)"
+  claim "an update that nothing cuts" edgecore update --deb "/packages/$([ "$(version)" = "$(version_of now)" ] && echo next || echo now)"
   go_on
   end_of_claims
 }
