@@ -111,8 +111,8 @@ finish() {
 
 # The board gives itself an order and says so; then every process of the tree dies at once.
 cut() {
-  local end=$((SECONDS + 300)) first
-  begin "settle_and_begin $1 $2" 600
+  local end=$((SECONDS + 2400)) first
+  begin "settle_and_begin $1 $2" 2700
   until [ -e "$tree/packages/placed" ]; do
     [ $SECONDS -lt $end ] || { cat "$tree/packages/out"; fail "the board did not come to an order"; }
     kill -0 "$booted" 2>/dev/null || { cat "$tree/packages/out"; fail "before cut $1 not everything holds"; }
@@ -145,23 +145,23 @@ lay_packages
 install_first || fail "the packages could not be installed"
 if has_part cloud; then
   say "from the cloud"
-  begin from_the_cloud 900
+  begin from_the_cloud 5400
   finish "not everything holds with a NodeUpgradeJob"
 fi
 if has_part hand; then
   say "by hand"
-  begin by_hand 900
+  begin by_hand 5400
   finish "not everything holds by hand"
 fi
 if has_part cuts; then
-  begin before_cuts 300
+  begin before_cuts 1800
   finish "the board could not be made ready for the cuts"
   number=0
   for one in $(each_cut); do
     number=$((number + 1))
     cut "$number" "${one%:*}" "${one#*:}"
   done
-  begin settled 600
+  begin settled 2700
   finish "not everything holds after the last cut"
 fi
 say "$suite: every claim holds ($parts, cuts: $cuts)"
