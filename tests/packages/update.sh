@@ -12,6 +12,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
+. "$here/group.sh"
 suite=${1:-trixie}
 cuts=${CUTS:-6}
 parts=${PARTS:-cloud hand cuts}
@@ -40,6 +41,8 @@ repack() {
 unchanged() { :; }
 # EdgeCore that ends at once.
 breaks() { if [ -e usr/bin/edgecore ]; then printf '#!/usr/bin/python3\nimport sys\nsys.exit("this version is broken")\n' >usr/bin/edgecore; fi; }
+# EdgeCore that never says that it runs: systemd, and dpkg with it, wait for that.
+hangs() { if [ -e usr/bin/edgecore ]; then printf '#!/usr/bin/python3\nimport time\ntime.sleep(100000)\n' >usr/bin/edgecore; fi; }
 
 # Debian 12 has no aiohttp that a site could use (decision 0090).
 has_part() { case " $parts " in *" $1 "*) [ "$1" != cloud ] || [ "$suite" != bookworm ] ;; *) return 1 ;; esac; }
@@ -58,8 +61,9 @@ lay_packages() {
     cp "$deb" "$tree/packages/now/"
     repack "$deb" "$tree/packages/next" +next unchanged
     repack "$deb" "$tree/packages/broken" +zbroken breaks
+    repack "$deb" "$tree/packages/hangs" +zhangs hangs
   done
-  # What apt knows: all three, in an archive on the disk.
+  # What apt knows: all but the last, in an archive on the disk.
   mkdir -p "$tree/packages/archive"
   cp "$tree"/packages/{now,next,broken}/*.deb "$tree/packages/archive/"
   (cd "$tree/packages/archive" && dpkg-scanpackages --multiversion . >Packages 2>"$work/scan.log") || { cat "$work/scan.log" >&2; fail "no archive"; }
@@ -99,7 +103,7 @@ END
   echo board1 >"$tree/etc/hostname"
   : >"$tree/packages/out"
   rm -f "$tree/packages/placed"
-  timeout "$2" unshare --mount --uts --ipc --pid --net --cgroup --fork --kill-child /bin/bash "$here/boot.sh" "$tree" >"$tree.console" 2>&1 &
+  timeout "$2" unshare --mount --uts --ipc --pid --net --fork --kill-child /bin/bash "$here/boot.sh" "$tree" >"$tree.console" 2>&1 &
   booted=$!
 }
 
@@ -109,9 +113,21 @@ finish() {
   grep -q '^every claim holds$' "$tree/packages/out" || { tail -n 20 "$tree.console" >&2; fail "$1"; }
 }
 
+# What runs in the tree ends with its first process.
+kill_all() {
+  kill -KILL "$(pgrep -P "$(pgrep -P "$booted" -x unshare)" | head -n 1)"
+  wait "$booted" || true
+}
+
+clean_up() {
+  if [ -n "$booted" ] && kill -0 "$booted" 2>/dev/null; then kill_all; fi
+  remove_group "$tree" 2>/dev/null || true
+  rm -rf --one-file-system "$work"
+}
+
 # The board gives itself an order and says so; then every process of the tree dies at once.
 cut() {
-  local end=$((SECONDS + 2400)) first
+  local end=$((SECONDS + 2400))
   begin "settle_and_begin $1 $2" 2700
   until [ -e "$tree/packages/placed" ]; do
     [ $SECONDS -lt $end ] || { cat "$tree/packages/out"; fail "the board did not come to an order"; }
@@ -119,25 +135,25 @@ cut() {
     sleep 0.1
   done
   sleep "$3"
-  first=$(pgrep -P "$(pgrep -P "$booted" -x unshare)" | head -n 1)
-  kill -KILL "$first"
-  wait "$booted" || true
+  kill_all
   grep -v '^every claim' "$tree/packages/out" || true
   say "cut $1 ($2:$3) in the step $(sed -nE 's/.*"step": "([a-z]+)".*/\1/p' "$tree/var/lib/bramble/updates/journal.json" 2>/dev/null || true)"
 }
 
-# TARGET:SECONDS of each cut.
+# TARGET:SECONDS of each cut. To a version that does not run it goes on until the board has gone back.
 each_cut() {
-  local targets=(next now broken) _
-  case "$cuts" in
-    *:*) echo "$cuts" ;;
-    *) for _ in $(seq 1 "$cuts"); do echo "${targets[$((RANDOM % 3))]}:$((RANDOM % 30)).$((RANDOM % 10))"; done ;;
-  esac
+  local number target until
+  case "$cuts" in *:*) echo "$cuts"; return ;; esac
+  for number in $(seq 1 "$cuts"); do
+    case $((RANDOM % 2)) in 0) target=broken until=75 ;; *) target=next until=30 ;; esac
+    echo "$target:$((RANDOM % until)).$((RANDOM % 10))"
+  done
 }
 
 work=$(mktemp -d)
 tree=$work/$suite
-trap 'rm -rf --one-file-system "$work"' EXIT
+booted=
+trap clean_up EXIT
 mkdir "$work/built"
 say "$suite: laying a tree"
 lay_tree

@@ -9,7 +9,7 @@ version() { there | cut -d ' ' -f 2- | tr -d ' ' | sort -u; }
 version_of() { dpkg-deb -f "$(ls /packages/"$1"/bramble-edgecore_*.deb)" Version; }
 is_version() { [ "$(version)" = "$(version_of "$1")" ]; }
 at_rest() { [ ! -e /var/lib/bramble/updates/order.json ]; }
-one_good_version() { [ "$(version | wc -l)" = 1 ] && ! version | grep -q zbroken; }
+one_good_version() { [ "$(version | wc -l)" = 1 ] && ! version | grep -q '+z'; }
 main_pid() { systemctl show -p MainPID --value "$1"; }
 dpkg_is_content() {
   local complaints
@@ -117,6 +117,7 @@ from_the_cloud() {
 }
 
 by_hand() {
+  claim "services of another tree are not taken for ours" test -e /sys/fs/cgroup/cgroup.type
   systemctl start edgecore
   eventually "edgecore runs" 300 active edgecore
   claim "by hand to a folder's version" update --deb /packages/now
@@ -129,6 +130,11 @@ by_hand() {
   claim "by hand to a version that does not run ends with 1" back
   claim "and it is not installed" is_version now
   claim "which is told" last_is RolledBack
+  stuck() { ! edgecore update --timeout 300 --deb /packages/hangs; }
+  claim "by hand to a version that hangs as it starts ends with 1" stuck
+  claim "and neither is that installed" is_version now
+  claim "which is told too" last_is RolledBack
+  eventually "edgecore runs again" 300 active edgecore
   go_on
   # The updater alone is killed, at any moment, three times.
   local number state
