@@ -69,7 +69,7 @@ def resumed(journal: Journal) -> Journal:
         case Step.FETCH | Step.KEEP | Step.CHECK if journal.tries >= MOST_FETCHES:
             return failed(journal, f"cut {journal.tries} times before anything was changed")
         case step if step in _UNCHANGED:
-            return replace(again, step=Step.FETCH)
+            return replace(again, step=Step.FETCH, cut=True)
         case Step.SWITCH if journal.tries >= MOST_TRIES:
             return failed(journal, f"cut {journal.tries} times while the packages were exchanged")
         case Step.WATCH if journal.tries >= MOST_TRIES:
@@ -81,8 +81,13 @@ def resumed(journal: Journal) -> Journal:
             return journal
 
 
-def with_before(journal: Journal, before: Before) -> Journal:
-    return replace(journal, before=before)
+def with_before(journal: Journal, now: Before) -> Journal:
+    """``now``: how the board is. One that has just started after a cut is not yet as it was, so what was seen before the cut counts too."""
+    first = journal.before
+    if journal.cut:
+        containers = tuple(sorted({*first.containers, *now.containers}))
+        now = Before(first.active or now.active, first.connected or now.connected, containers)
+    return replace(journal, before=now)
 
 
 def _ended(journal: Journal, state: State) -> Journal:

@@ -134,6 +134,20 @@ def test_wherever_the_power_fails_a_working_version_is_left_and_the_order_comes_
             assert runs == {NEW}
 
 
+def test_a_board_that_boots_in_the_middle_of_an_update_is_asked_for_what_it_had_before(world: World) -> None:
+    """A cut before the exchange: EdgeCore, its link and its containers are not up yet when the updater begins again."""
+    installs = world.install
+
+    def install(folder: Path) -> None:
+        installs(folder)
+        world.connected = False
+
+    world.install = install  # type: ignore[method-assign]
+    steps_until_the_check = 20
+    result = world.run_through_cuts(ORDER, [steps_until_the_check])
+    assert (result.state, result.reason) == (State.ROLLED_BACK, "not well within 300 s: there is no link to the cloud")
+
+
 def test_what_is_cut_again_and_again_while_it_is_watched_is_given_up() -> None:
     journal = Journal("o", Step.WATCH, was=OLD, version=NEW)
     for _ in range(machine.MOST_TRIES - 1):
