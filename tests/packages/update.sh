@@ -140,12 +140,13 @@ cut() {
   say "cut $1 ($2:$3) in the step $(sed -nE 's/.*"step": "([a-z]+)".*/\1/p' "$tree/var/lib/bramble/updates/journal.json" 2>/dev/null || true)"
 }
 
-# TARGET:SECONDS of each cut. To a version that does not run it goes on until the board has gone back.
+# TARGET:SECONDS of each cut. To a version that does not run it goes on until the board has gone back, and the first is before the exchange.
 each_cut() {
   local number target until
   case "$cuts" in *:*) echo "$cuts"; return ;; esac
   for number in $(seq 1 "$cuts"); do
     case $((RANDOM % 2)) in 0) target=broken until=75 ;; *) target=next until=30 ;; esac
+    if [ "$number" = 1 ]; then target=broken until=1; fi
     echo "$target:$((RANDOM % until)).$((RANDOM % 10))"
   done
 }
