@@ -82,12 +82,11 @@ def resumed(journal: Journal) -> Journal:
 
 
 def with_before(journal: Journal, now: Before) -> Journal:
-    """``now``: how the board is. One that has just started after a cut is not yet as it was, so what was seen before the cut counts too."""
+    """``now``: how the board is. What was seen earlier counts too: nothing is asked of an EdgeCore that was taken for off. Containers come
+    and go meanwhile; those of earlier count after a cut alone, when the board has just started and is not yet as it was."""
     first = journal.before
-    if journal.cut:
-        containers = tuple(sorted({*first.containers, *now.containers}))
-        now = Before(first.active or now.active, first.connected or now.connected, containers)
-    return replace(journal, before=now)
+    containers = tuple(sorted({*first.containers, *now.containers})) if journal.cut else now.containers
+    return replace(journal, before=Before(first.active or now.active, first.connected or now.connected, containers))
 
 
 def _ended(journal: Journal, state: State) -> Journal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from edgecore.errors import UpdateError
 from edgecore.updater import board
 from edgecore.updater.board import Board
 from edgecore.updater.health import Seen
@@ -22,3 +23,9 @@ from edgecore.updater.health import Seen
 def test_an_edgecore_whose_start_waits_is_told_from_one_that_is_off(shown: str, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(board, "_systemctl", lambda *_: shown)
     assert Board("").look() == seen
+
+
+def test_a_systemd_that_says_nothing_is_not_taken_for_an_edgecore_that_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(board, "_systemctl", lambda *_: "")
+    with pytest.raises(UpdateError):
+        Board("").look()
