@@ -68,7 +68,7 @@ test-containers: ## run them in Podman, non-root and read-only, and the Helm cha
 	@packaging/install.sh test
 	@tests/containers/run.sh $(if $(T),-k '$(T)')
 
-test-update: ## updates with real dpkg and systemd in a Debian tree: from the cloud, by hand, broken versions, killed, CUTS=6 power cuts (root, network, 20 minutes)
+test-update: ## updates with real dpkg and systemd in a Debian tree: from the cloud, by hand, broken versions, killed, CUTS=6 power cuts (root, network, 35 minutes)
 	@CUTS='$(CUTS)' tests/packages/update.sh $(SUITES)
 
 test-cluster: ## CloudCore and a board at a real Kubernetes API server, built from Debian's source (root, network, half an hour; not part of make test)

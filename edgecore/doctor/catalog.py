@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from edgecore.doctor.check import Check, Group
-from edgecore.doctor.checks import agent, broker, clock, cloud, config, containers, database, devices, identity, kernel, power, storage
+from edgecore.doctor.checks import (
+    agent,
+    broker,
+    clock,
+    cloud,
+    config,
+    containers,
+    database,
+    devices,
+    identity,
+    kernel,
+    power,
+    storage,
+    updates,
+)
 
-_FAMILIES = (config, identity, agent, cloud, clock, power, storage, database, kernel, containers, broker, devices)
+_FAMILIES = (config, identity, agent, updates, cloud, clock, power, storage, database, kernel, containers, broker, devices)
 _ORDER = list(Group)
 
 CHECKS: tuple[Check, ...] = tuple(

@@ -25,12 +25,17 @@ class Board:
         self._socket = socket
 
     def look(self) -> Seen:
-        shown = _systemctl("show", UNIT, "--property=ActiveState,MainPID,NRestarts")
+        shown = _systemctl("show", UNIT, "--property=ActiveState,MainPID,NRestarts,Job")
         facts = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
-        active = facts.get("ActiveState") == "active"
-        pid, restarts = (int(facts.get(key) or 0) for key in ("MainPID", "NRestarts"))
-        if not active or not self._socket:
-            return Seen(active, pid, restarts)
+        if not facts.get("ActiveState"):
+            raise UpdateError(f"systemd does not say how {UNIT} is")
+        active = facts["ActiveState"] == "active"
+        pid, restarts, job = (int(facts.get(key) or 0) for key in ("MainPID", "NRestarts", "Job"))
+        if not active:
+            # At boot the updater may come before EdgeCore, whose start then is a job that waits.
+            return Seen(False, pid, restarts, starting=facts["ActiveState"] == "activating" or job != 0)
+        if not self._socket:
+            return Seen(True, pid, restarts)
         try:
             return self._ask(pid, restarts)
         except (EdgeCoreError, LookupError, TypeError) as exc:

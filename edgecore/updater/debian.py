@@ -28,6 +28,8 @@ MOST_BYTES = 256 * 1024 * 1024
 _COMMAND_LIMIT = 1800.0
 _QUICK_LIMIT = 120.0
 _NETWORK_LIMIT = 60.0
+_LOCKED = "locked by another process"
+"""What dpkg says, and debconf."""
 _LOCKED_AGAIN, _LOCKED_LIMIT = 5.0, 600.0
 _CONFOLD = ("--force-confold", "--force-confdef")
 _APT = (
@@ -116,20 +118,24 @@ class Debian:
 
     def install(self, folder: Path) -> None:
         """Make the packages in ``folder`` the installed ones, whatever dpkg was cut in. By apt, which brings what else they need; where it
-        refuses, because an earlier cut left something that it does not understand, by dpkg itself, over whatever is there."""
+        refuses, because an earlier cut left something that it does not understand, by dpkg itself, over whatever is there.
+
+        On the disk when it returns: dpkg brings there what it unpacks, but not what maintainer scripts write, such as compiled Python."""
         files = _files(folder)
         self.mend()
         told = _run(["apt-get", "install", *_APT, *files], check=False)
         if told.returncode == 0 and self.is_whole():
+            os.sync()
             return
         logger.warning("apt-get install: %s; installing with dpkg", _last_line(told))
         self.install_plainly(folder)
 
     def install_plainly(self, folder: Path) -> None:
-        """By dpkg alone, for packages whose needs are met: on the way back."""
+        """By dpkg alone, for packages whose needs are met: on the way back. On the disk when it returns."""
         _unlocked(["dpkg", *_CONFOLD, "--install", *_files(folder)])
         if not self.is_whole():
             raise UpdateError("dpkg: the packages are not wholly installed")
+        os.sync()
 
     def mend(self) -> None:
         """Finish what a cut has left unpacked. What cannot be finished is overwritten afterwards."""
@@ -205,7 +211,7 @@ def _unlocked(command: list[str], *, check: bool = True) -> subprocess.Completed
     end = time.monotonic() + _LOCKED_LIMIT
     while True:
         told = _run(command, check=False)
-        if not (told.returncode and "lock" in told.stderr) or time.monotonic() > end:
+        if not (told.returncode and _LOCKED in told.stderr) or time.monotonic() > end:
             break
         time.sleep(_LOCKED_AGAIN)
     if check and told.returncode:

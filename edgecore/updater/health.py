@@ -21,8 +21,9 @@ ENDED_WELL = "ended well"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """``active``: edgecore.service; ``pid`` its process, ``restarts`` how often systemd started it again. ``answers``: on its socket, and
-    what follows is from there. ``containers``: state by ``namespace/pod/container``; ``pods``: those that the board holds."""
+    """``active``: edgecore.service; ``starting``: it is on its way there, as after a boot. ``pid``: its process; ``restarts``: how often
+    systemd started it again. ``answers``: on its socket, and what follows is from there. ``containers``: state by
+    ``namespace/pod/container``; ``pods``: those that the board holds."""
 
     active: bool = False
     pid: int = 0
@@ -31,6 +32,7 @@ class Seen:
     connected: bool = False
     pods: frozenset[str] = frozenset()
     containers: Mapping[str, str] = field(default_factory=dict)
+    starting: bool = False
 
     def as_before(self) -> Before:
         running = sorted(name for name, state in self.containers.items() if state == RUNNING)

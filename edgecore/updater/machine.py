@@ -69,7 +69,7 @@ def resumed(journal: Journal) -> Journal:
         case Step.FETCH | Step.KEEP | Step.CHECK if journal.tries >= MOST_FETCHES:
             return failed(journal, f"cut {journal.tries} times before anything was changed")
         case step if step in _UNCHANGED:
-            return replace(again, step=Step.FETCH)
+            return replace(again, step=Step.FETCH, cut=True)
         case Step.SWITCH if journal.tries >= MOST_TRIES:
             return failed(journal, f"cut {journal.tries} times while the packages were exchanged")
         case Step.WATCH if journal.tries >= MOST_TRIES:
@@ -81,8 +81,12 @@ def resumed(journal: Journal) -> Journal:
             return journal
 
 
-def with_before(journal: Journal, before: Before) -> Journal:
-    return replace(journal, before=before)
+def with_before(journal: Journal, now: Before) -> Journal:
+    """``now``: how the board is. What was seen earlier counts too: nothing is asked of an EdgeCore that was taken for off. Containers come
+    and go meanwhile; those of earlier count after a cut alone, when the board has just started and is not yet as it was."""
+    first = journal.before
+    containers = tuple(sorted({*first.containers, *now.containers})) if journal.cut else now.containers
+    return replace(journal, before=Before(first.active or now.active, first.connected or now.connected, containers))
 
 
 def _ended(journal: Journal, state: State) -> Journal:

@@ -90,7 +90,7 @@ class Worker:
             return None
         journal = self._folder.journal()
         if journal is None or journal.order != order.id:
-            journal = machine.begun(order, self._version())
+            journal = machine.with_before(machine.begun(order, self._version()), _seen(self._board(order.socket)).as_before())
         elif journal.step is not Step.END:
             logger.warning("update %s was cut in the step %s", order.id, journal.step)
             journal = machine.resumed(journal)
@@ -183,7 +183,16 @@ class Worker:
         self._packages.others(self._folder.new)
         if order.database:
             self._database.keep(Path(order.database))
-        return machine.with_before(journal, board.look().as_before())
+        found = machine.with_before(journal, self._started(order, board).as_before())
+        logger.info("update %s: asked for afterwards: %s", order.id, found.before)
+        return found
+
+    def _started(self, order: Order, board: BoardDoor) -> Seen:
+        """One whose EdgeCore is about to run is not taken for one where it is off, of which nothing would be asked afterwards."""
+        end = self._clock.now() + order.timeout
+        while (seen := _seen(board, starting=True)).starting and self._clock.now() < end:
+            self._clock.sleep(LOOK_AGAIN)
+        return board.look() if seen.starting else seen
 
     def _watch(self, order: Order, before: Before) -> None:
         board, watch = self._board(order.socket), Watch(before)
@@ -223,13 +232,13 @@ class Worker:
         return installed.get("bramble-edgecore", "") or next(iter(installed.values()), "")
 
 
-def _seen(board: BoardDoor) -> Seen:
-    """A board that is too busy to say how it is may be well a moment later."""
+def _seen(board: BoardDoor, *, starting: bool = False) -> Seen:
+    """A board that is too busy to say how it is may be well a moment later. ``starting``: what to take such a one for."""
     try:
         return board.look()
     except UpdateError as exc:
         logger.warning("%s", exc)
-        return Seen()
+        return Seen(starting=starting)
 
 
 def _one_version(debs: Sequence[Deb], wanted: str, installed: Mapping[str, str]) -> str:

@@ -68,7 +68,7 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """``order``: its id. ``tries``: how often ``step`` was begun. ``end``: where ``step`` is END."""
+    """``order``: its id. ``tries``: how often ``step`` was begun. ``end``: where ``step`` is END. ``cut``: before anything was changed."""
 
     order: str
     step: Step = Step.FETCH
@@ -78,6 +78,7 @@ class Journal:
     reason: str = ""
     before: Before = field(default_factory=Before)
     end: State = State.FAILED
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,7 @@ _CONVERT: Mapping[str, Any] = {
     "ended": int,
     "active": bool,
     "connected": bool,
+    "cut": bool,
 }
 
 

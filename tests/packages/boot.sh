@@ -1,9 +1,17 @@
-# In namespaces of its own: systemd as PID 1 over the tree named by the argument.
+# In namespaces of its own: systemd as PID 1 over the tree named by the argument, in the control group of its name (group.sh).
 set -eu
 tree=$1
+. "$(dirname "$0")/group.sh"
+if [ -z "${2:-}" ]; then
+  mount --make-rprivate /
+  mount -t cgroup2 cgroup2 "$tree/sys"
+  mkdir -p "$tree/sys/$(group_of "$tree")"
+  echo 0 >"$tree/sys/$(group_of "$tree")/cgroup.procs"
+  umount "$tree/sys"
+  exec unshare --cgroup /bin/bash "$0" "$tree" in-its-group
+fi
 hostname board1
 ip link set lo up
-mount --make-rprivate /
 mount --rbind "$tree" "$tree"
 mount -t proc proc "$tree/proc"
 mount -t sysfs -o ro sysfs "$tree/sys"

@@ -34,6 +34,7 @@ go_on() {
 }
 
 ours=(/packages/bramble-*.deb)
+claim "services of another tree are not taken for ours" test -e /sys/fs/cgroup/cgroup.type
 claim "the packages install without any network" apt-get install -y -qq --no-install-recommends "${ours[@]}"
 for unit in $programs; do claim "$unit is not started by its installation" inactive $unit; done
 claim "edgecore is enabled for the time when it has joined" systemctl is-enabled edgecore

@@ -9,6 +9,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
+. "$here/group.sh"
 say() { printf '[test-deb] %s\n' "$*"; }
 fail() { printf '[test-deb] %s\n' "$*" >&2; exit 1; }
 
@@ -67,7 +68,8 @@ END
   ln -sf /lib/systemd/system/multi-user.target "$tree/etc/systemd/system/default.target"
   echo board1 >"$tree/etc/hostname"
   : >"$tree/packages/out"
-  timeout 1900 unshare --mount --uts --ipc --pid --net --cgroup --fork --kill-child /bin/bash "$here/boot.sh" "$tree" >"$tree.console" 2>&1 || true
+  timeout 1900 unshare --mount --uts --ipc --pid --net --fork --kill-child /bin/bash "$here/boot.sh" "$tree" >"$tree.console" 2>&1 || true
+  remove_group "$tree"
   cat "$tree/packages/out"
   grep -q '^every claim holds$' "$tree/packages/out" || { tail -n 20 "$tree.console" >&2; return 1; }
 }

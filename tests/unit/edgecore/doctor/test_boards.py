@@ -306,6 +306,19 @@ def test_what_only_root_may_read_is_said(board: FakeBoard, monkeypatch: pytest.M
         board.text("/etc/kubeedge/certs/edge.key")
 
 
+def test_an_update_that_could_not_be_undone_is_told_with_the_packages_to_install(tmp_path: Path) -> None:
+    said = "bramble-common\t2\tii \nbramble-edgecore\t2\tiF \nbramble-mappers\t\tun \n"
+    board = FakeBoard(tmp_path, programs={"dpkg-query -W -f ${Package}\t${Version}\t${db:Status-Abbrev}\n bramble-*": said})
+    assert look(case_of(board), "update").verdict.outcome is Outcome.SKIPPED
+    result = {"order": "by hand 1", "state": "RollbackFailed", "reason": "dpkg: error", "was": "1", "version": "2", "ended": 1_700_000_000}
+    board.lay({"/var/lib/bramble/updates/results.json": json.dumps([result])})
+    verdict = look(case_of(board), "update").verdict
+    assert (verdict.outcome, "bramble-edgecore 2 (iF)" in verdict.text) == (Outcome.WRONG, True)
+    assert verdict.mend.startswith("apt install --reinstall")
+    board.lay({"/var/lib/bramble/updates/present/bramble-edgecore_1.deb": ""})
+    assert look(case_of(board), "update").verdict.mend.startswith("dpkg --install /var/lib/bramble/updates/present/*.deb")
+
+
 def test_speed_is_measured_and_nothing_is_left(board: FakeBoard) -> None:
     speed = board.speed("/")
     assert speed.small > 0 and speed.large > 0

@@ -10,7 +10,21 @@ import pytest
 from edgecore.certs.identity import NodeIdentity
 from edgecore.containers.engine_choice import Cgroups, MachineFacts
 from edgecore.doctor.board import Space, Speed
-from edgecore.doctor.checks import agent, broker, clock, cloud, config, containers, database, devices, identity, kernel, power, storage
+from edgecore.doctor.checks import (
+    agent,
+    broker,
+    clock,
+    cloud,
+    config,
+    containers,
+    database,
+    devices,
+    identity,
+    kernel,
+    power,
+    storage,
+    updates,
+)
 from edgecore.doctor.checks.broker import Wanted
 from edgecore.doctor.checks.config import SecretFile
 from edgecore.doctor.checks.devices import Access, Radio
@@ -20,6 +34,8 @@ from edgecore.doctor.verdict import Outcome, Verdict
 from edgecore.edged.node import Machine
 from edgecore.eventbus.modes import Plan
 from edgecore.store.inspection import KNOWN_SCHEMA, Inspection
+from edgecore.updates.order import Result
+from viaduct.upgrades.state import State
 
 OK, WARNING, WRONG, SKIPPED = Outcome
 MB = 1024 * 1024
@@ -54,6 +70,13 @@ def machine(available: int = 500) -> Machine:
 
 def certificate(since: float, until: float) -> NodeIdentity:
     return NodeIdentity("edge1", int(NOW + since * DAY), int(NOW + until * DAY), "1", "", "")
+
+
+def update(state: State | None, *, versions: str = "11", under_way: bool = False, runs: bool = True) -> dict[str, Any]:
+    """``versions``: of the two packages."""
+    last = None if state is None else Result("o", state, "" if state is State.SUCCESSFUL else "it broke", "1", "2", int(NOW))
+    installed = [(package, version, "ii") for package, version in zip(("bramble-common", "bramble-edgecore"), versions, strict=True)]
+    return {"last": last, "under_way": under_way, "installed": installed, "runs": runs, "kept": "/p"}
 
 
 def unit(**properties: str) -> dict[str, str]:
@@ -127,6 +150,30 @@ TABLE: list[tuple[str, Callable[[], Verdict], Outcome, str]] = [
     ("a module fell", lambda: agent.judge_modules({"modules": [module(restarts=2, error="boom")]}), WARNING, "edged 2 times (boom)"),
     ("a kubelet", lambda: agent.judge_rival("kubelet runs"), WRONG, "kubelet runs"),
     ("no kubelet", lambda: agent.judge_rival(""), OK, "no kubelet"),
+    ("no update", lambda: updates.judge_update(**update(None)), SKIPPED, "no update"),
+    ("amid an update", lambda: updates.judge_update(**update(State.ROLLED_BACK, under_way=True)), OK, "under way"),
+    ("updated", lambda: updates.judge_update(**update(State.SUCCESSFUL, versions="22")), OK, "from 1 to 2 ended as Successful"),
+    ("nothing was changed", lambda: updates.judge_update(**update(State.FAILED)), OK, "ended as Failed (it broke)"),
+    ("rolled back", lambda: updates.judge_update(**update(State.ROLLED_BACK)), WARNING, "was rolled back (it broke); 1 runs"),
+    (
+        "rolled back, then another by hand",
+        lambda: updates.judge_update(**update(State.ROLLED_BACK, versions="33")),
+        OK,
+        "3 was installed since",
+    ),
+    (
+        "not even back",
+        lambda: updates.judge_update(**update(State.ROLLBACK_FAILED, versions="12", runs=False)),
+        WRONG,
+        "bramble-edgecore 2 (ii)",
+    ),
+    (
+        "back, but it does not run",
+        lambda: updates.judge_update(**update(State.ROLLBACK_FAILED, runs=False)),
+        WRONG,
+        "so did going back (it broke)",
+    ),
+    ("not even back, then mended", lambda: updates.judge_update(**update(State.ROLLBACK_FAILED)), WARNING, "EdgeCore runs now"),
     ("no network", lambda: cloud.judge_network("127.0.0.1"), WARNING, "no way"),
     ("a network", lambda: cloud.judge_network("192.0.2.1"), OK, "192.0.2.1"),
     ("no such name", lambda: cloud.judge_dns("c.example", [], "unknown", ["192.0.2.53"]), WRONG, "asked: 192.0.2.53"),
@@ -313,7 +360,7 @@ def test_a_judgement(judge: Callable[[], Verdict], outcome: Outcome, words: str)
 
 
 def test_every_judgement_is_in_the_table() -> None:
-    families = (agent, broker, clock, cloud, config, containers, database, devices, identity, kernel, power, storage)
+    families = (agent, broker, clock, cloud, config, containers, database, devices, identity, kernel, power, storage, updates)
     judges = {name for family in families for name in vars(family) if name.startswith("judge_")}
     used = {name for _, judge, _, _ in TABLE for name in judge.__code__.co_names}
     assert judges <= used

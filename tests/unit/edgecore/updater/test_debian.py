@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import os
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,46 @@ def test_what_is_downloaded_has_the_digest_that_was_ordered_or_is_refused(
     monkeypatch.setattr(debian, "MOST_BYTES", 100)
     with pytest.raises(UpdateError, match="more than"):
         door.fetch_by_address([(f"{server}/a.deb", digest)], tmp_path / "into")
+
+
+@pytest.mark.parametrize("install", [Debian.install, Debian.install_plainly])
+def test_what_was_installed_is_on_the_disk_before_the_journal_says_so(
+    install: Callable[[Debian, Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        done.append(command[0])
+        return subprocess.CompletedProcess(command, 0, "ii \t1\n" if command[0] == "dpkg-query" else "", "")
+
+    monkeypatch.setattr(debian, "_run", run)
+    monkeypatch.setattr(os, "sync", lambda: done.append("sync"))
+    (tmp_path / "bramble-edgecore.deb").touch()
+    install(Debian(UpdateFolder(tmp_path)), tmp_path)
+    assert done[-1] == "sync"
+
+
+@pytest.mark.parametrize(
+    ("said", "tries"),
+    [
+        ("dpkg: error: dpkg frontend lock was locked by another process with pid 7", 2),
+        ("dpkg: error processing package: the clock is blocked", 1),
+    ],
+)
+def test_dpkg_is_waited_for_while_another_has_its_lock_and_not_for_any_error(
+    said: str, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [subprocess.CompletedProcess([], 2, "", said), subprocess.CompletedProcess([], 0, "", "")]
+    asked = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        asked.append(command)
+        return answers[len(asked) - 1]
+
+    monkeypatch.setattr(debian, "_run", run)
+    monkeypatch.setattr(debian, "_LOCKED_AGAIN", 0.0)
+    debian._unlocked(["dpkg", "--configure", "--pending"], check=False)
+    assert len(asked) == tries
 
 
 def test_a_program_that_is_not_there_and_one_that_fails_are_told_by_their_last_words(tmp_path: Path) -> None:

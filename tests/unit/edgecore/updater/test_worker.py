@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edgecore.errors import UpdateError
 from edgecore.updater import machine
 from edgecore.updater.health import Seen
-from edgecore.updates.order import Journal, Order, Source, Step
+from edgecore.updates.order import Before, Journal, Order, Source, Step
 from tests.unit.edgecore.updater.world import NAMES, NEW, OLD, World
 from viaduct.upgrades.state import State
 
@@ -132,6 +132,26 @@ def test_wherever_the_power_fails_a_working_version_is_left_and_the_order_comes_
         assert world.kept() == runs
         if not broken and len(cuts) < machine.MOST_TRIES:
             assert runs == {NEW}
+
+
+def test_a_board_that_boots_in_the_middle_of_an_update_is_asked_for_what_it_had_before(world: World) -> None:
+    """A cut before the exchange: EdgeCore, its link and its containers are not up yet when the updater begins again."""
+    installs = world.install
+
+    def install(folder: Path) -> None:
+        installs(folder)
+        world.connected = False
+
+    world.install = install  # type: ignore[method-assign]
+    steps_until_the_check = 20
+    result = world.run_through_cuts(ORDER, [steps_until_the_check])
+    assert (result.state, result.reason) == (State.ROLLED_BACK, "not well within 300 s: there is no link to the cloud")
+
+
+def test_an_edgecore_that_ran_when_the_order_came_is_asked_for_though_it_is_off_a_moment_later() -> None:
+    ran = machine.with_before(machine.begun(ORDER, OLD), Before(True, True, ("d/job/a",)))
+    assert machine.with_before(ran, Before()).before == Before(True, True)
+    assert machine.with_before(machine.resumed(ran), Before()).before == Before(True, True, ("d/job/a",))
 
 
 def test_what_is_cut_again_and_again_while_it_is_watched_is_given_up() -> None:
