@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from edgecore.containers import bridges, imagepull, processes
 from edgecore.containers import podman_wire as wire
+from edgecore.containers.durable import sync_file_system
 from edgecore.containers.labels import POD_UID
 from edgecore.containers.leaving_out import leaving_out, no_guessing
 from edgecore.containers.model import Container, ContainerSpec, Executed, Happening, Image, Sandbox, SandboxSpec, State
@@ -160,7 +161,7 @@ class PodmanRuntime:
         return _read("images", lambda found: [wire.image_from_list(entry) for entry in found], entries)
 
     def remove_image(self, image: str) -> None:
-        self._call("DELETE", f"/images/{image}", missing_is_fine=True)
+        self._call("DELETE", f"/images/{quote(image, safe='')}", missing_is_fine=True)
 
     def load(self, archive: Path) -> list[str]:
         try:
@@ -168,7 +169,25 @@ class PodmanRuntime:
                 answer = self._call("POST", "/images/load", data=body, headers={"Content-Type": "application/x-tar"}, timeout=LOAD_LIMIT)
         except OSError as exc:
             raise EngineError(f"load: {exc}") from exc
+        finally:
+            self._keep_images()
         return _read("load", lambda found: list(map(str, found.get("Names") or [])), _decoded(answer.content))
+
+    def is_whole(self, name: str) -> bool:
+        """By an export: Podman compares each file with the checksum that it noted when the file came."""
+        answer = self._call(
+            *("GET", f"/images/{quote(name, safe='')}/get"),
+            params={"format": "docker-archive"},
+            stream=True,
+            timeout=LOAD_LIMIT,
+            raise_error=False,
+        )
+        with closing(answer):
+            if answer.status_code >= 400:
+                reason = _reason(answer)
+                logger.warning("image %s: %s", name, reason)
+                return "no space left" in reason  # which says nothing of the image
+        return True
 
     def memory(self) -> dict[str, int]:
         by_id = {container.id: container.label(POD_UID) for container in self.containers() if container.state is State.RUNNING}
@@ -190,7 +209,10 @@ class PodmanRuntime:
         return _read("volume", _place, self._json("POST", "/volumes/create", data=body, headers=_JSON))
 
     def pull(self, name: str, *, credentials: str, stall: float, heard: Callable[[Fetched], object]) -> Image:
-        imagepull.fetch(self._socket, name, credentials=credentials, stall=stall, heard=heard)
+        try:
+            imagepull.fetch(self._socket, name, credentials=credentials, stall=stall, heard=heard)
+        finally:
+            self._keep_images()
         try:
             body = self._json("GET", f"/images/{quote(name, safe='')}/json")
             return _read("image", lambda found: Image(str(found["Id"]), (name,), int(found.get("Size") or 0)), body)
@@ -213,6 +235,14 @@ class PodmanRuntime:
     def close(self) -> None:
         close: Any = self._client.close
         close()
+
+    def _keep_images(self) -> None:
+        """Before anyone builds on what has come; layers of a pull that failed stay too."""
+        try:
+            place = _read("info", lambda found: str(found["store"]["graphRoot"]), self.info())
+            sync_file_system(place)
+        except (EngineError, OSError) as exc:
+            logger.warning("a power cut may spoil the images that have just come: %s", exc)
 
     def _kill_exec(self, container: str, session: str) -> None:
         """The engine has no word for this."""
