@@ -52,6 +52,7 @@ CONNECTIONS = 40
 OUTPUT_LIMIT = 10 * 1024
 """Bytes of what a command in a container printed that are kept."""
 
+_PAUSE_IMAGE = "localhost/podman-pause:"
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -62,6 +63,7 @@ class PodmanRuntime:
         self._client = PodmanClient(base_url=socket, version=API_VERSION, timeout=timeout, max_pool_size=CONNECTIONS)
         self._socket = socket.removeprefix("unix://")
         self._timeout = timeout
+        self._has_made_sandboxes = False
         self._probe_timeout = min(timeout, PROBE_LIMIT)
 
     def version(self) -> str:
@@ -97,13 +99,16 @@ class PodmanRuntime:
         return _read("create", _id, _decoded(answer.content))
 
     def create_sandbox(self, spec: SandboxSpec) -> str:
-        sandbox = _read("pod", _id, self._json("POST", "/pods/create", data=json.dumps(wire.sandbox_body(spec)), headers=_JSON))
         try:
-            self._call("POST", f"/pods/{sandbox}/start")
-            bridges.keep_addresses()
-        except EngineError:
-            self.remove_sandbox(sandbox)
+            sandbox = self._make_sandbox(spec)
+        except EngineUnreachable:
             raise
+        except EngineError:
+            self._check_pause_image()
+            raise
+        if not self._has_made_sandboxes:
+            self._has_made_sandboxes = True
+            self._keep_images()  # the pause image may have been built just now
         return sandbox
 
     def sandbox_address(self, sandbox: str) -> str:
@@ -235,6 +240,26 @@ class PodmanRuntime:
     def close(self) -> None:
         close: Any = self._client.close
         close()
+
+    def _make_sandbox(self, spec: SandboxSpec) -> str:
+        sandbox = _read("pod", _id, self._json("POST", "/pods/create", data=json.dumps(wire.sandbox_body(spec)), headers=_JSON))
+        try:
+            self._call("POST", f"/pods/{sandbox}/start")
+            bridges.keep_addresses()
+        except EngineError:
+            self.remove_sandbox(sandbox)
+            raise
+        return sandbox
+
+    def _check_pause_image(self) -> None:
+        """Podman builds the image that holds a sandbox when it is first wanted. If a power cut spoilt it, the next try builds another."""
+        try:
+            for name in (name for image in self.images() for name in image.names if name.startswith(_PAUSE_IMAGE)):
+                if not self.is_whole(name):
+                    self.remove_image(name)
+                    logger.warning("image %s was spoilt and is removed", name)
+        except EngineError as exc:
+            logger.warning("the image for networks of pods: %s", exc)
 
     def _keep_images(self) -> None:
         """Before anyone builds on what has come; layers of a pull that failed stay too."""

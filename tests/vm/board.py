@@ -221,22 +221,31 @@ class Road:
 
     def cut_images(self) -> str:
         """Power cuts when an image has just come: its files may still be in memory alone."""
-        moments = (("its pod ran", self._fresh_runs), ("it was there", self._fresh_is_there), ("it was there", self._fresh_is_there))
+        self._kubectl("delete", "pod", "steady-two", "--wait=false")
+        self._wait("the pod gone", lambda: len(self._pods("group=steady")) == 2 and len(self._running()) == 2, 120)
+        self.machine.run(f"{_ENGINE} rmi localhost/podman-pause:$({_ENGINE} images --format '{{{{.Tag}}}}' localhost/podman-pause)")
+        self._apply(_pod("steady-two", containers=2))
+        self._cut_when("Podman had built its pause image", lambda: self._all_ready("steady", 3))
+        moments = (("the pod of an image ran", self._fresh_runs), *(("an image was there", self._fresh_is_there),) * 2)
         for number, (moment, has_come) in enumerate(moments, 1):
             name = f"localhost/fresh:{number}"
-            come = partial(has_come, name, number)
-            self.machine.run(_MAKE_FRESH_IMAGE.format(number=number, image=name), timeout=900)
+            self.machine.run(_MAKE_FRESH_IMAGE.format(image=name), timeout=900)
             self._apply(_pod(f"churn-fresh{number}", group="churn", image=name))
             self.machine.run(f"mv /var/lib/bramble/fresh.tar /var/lib/bramble/edged/images/fresh{number}.tar; sync")
-            self._wait(moment, come, 180, every=0.1)
-            self.machine.cut()
-            self.machine.start()
-            self._alive_and_well()
-            self._wait("every pod as it should be", self._settled, 300)
-            print(f"      cut when {moment}: every pod as it should be", flush=True)
+            self._cut_when(moment, partial(has_come, number))
         self._kubectl("delete", "pod", "-l", "group=churn", "--wait=false")
         self._wait("the pods gone", lambda: not self._pods("group=churn") and self._settled(), 240)
-        return f"{len(moments)} power cuts when an image had just come: its pod runs afterwards"
+        return f"{1 + len(moments)} power cuts when an image had just come: its pod runs afterwards"
+
+    def _cut_when(self, moment: str, has_come: Callable[[], bool]) -> None:
+        self._wait(moment, has_come, 180, every=0.1)
+        self.machine.cut()
+        self.machine.start()
+        booted = time.monotonic()
+        self._alive_and_well()
+        self._wait("every pod as it should be", self._settled, 300)
+        spoilt = self.machine.run("journalctl -b -t python3 --no-pager | grep -c 'was spoilt' || true").strip()
+        print(f"      cut when {moment}: all right {time.monotonic() - booted:.0f} s after the boot, spoilt images: {spoilt}", flush=True)
 
     def cut(self) -> str:
         """Power cuts while pods come and go; whatever the API holds afterwards is what must run, once."""
@@ -401,11 +410,11 @@ class Road:
     def _page(self) -> bool:
         return "a page" in self.machine.run("busybox wget -q -T 5 -O - http://127.0.0.1:8088/")
 
-    def _fresh_runs(self, name: str, number: int) -> bool:
+    def _fresh_runs(self, number: int) -> bool:
         return _is_ready(self._pod_of(f"churn-fresh{number}"))
 
-    def _fresh_is_there(self, name: str, number: int) -> bool:
-        return self.machine.attempt(f"{_ENGINE} image exists {name}")[0] == 0
+    def _fresh_is_there(self, number: int) -> bool:
+        return self.machine.attempt(f"{_ENGINE} image exists localhost/fresh:{number}")[0] == 0
 
     def _wait(self, what: str, claim: Callable[[], T | None], within: float, every: float = 1.0) -> T:
         return self.machine.wait(what, claim, within=within, every=every)

@@ -9,27 +9,50 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingUnixStreamServer
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import unquote
 
 import pytest
 
 from edgecore.containers import podman
 from edgecore.containers.durable import sync_file_system
+from edgecore.containers.model import Network, SandboxSpec
 from edgecore.containers.podman import PodmanRuntime
 from edgecore.containers.progress import Fetched
+from edgecore.errors import EngineError
 
 IMAGE = {"Id": "1234", "Size": 5}
 
 
+PAUSE = "localhost/podman-pause:5.4.2-1"
+
+
 class Answers(BaseHTTPRequestHandler):
-    """Podman's to what loading and pulling ask."""
+    """Podman's to what loading, pulling and making sandboxes asks. A spoilt pause image lets no sandbox start."""
+
+    spoilt: ClassVar[set[str]] = set()
 
     def do_GET(self) -> None:
-        self._say({"store": {"graphRoot": "/the/store"}} if self.path.endswith("/info") else IMAGE)
+        name = unquote(self.path).partition("/images/")[2].partition("/get")[0]
+        if self.path.endswith("/info"):
+            self._say({"store": {"graphRoot": "/the/store"}})
+        elif self.path.endswith("/images/json"):
+            self._say([{"Id": "1", "RepoTags": [PAUSE]}, {"Id": "2", "RepoTags": ["quay.io/spoilt:1"]}])
+        elif "/get" in self.path and name in self.spoilt:
+            self._say({"message": 'file integrity checksum failed for "catatonit"'}, 500)
+        else:
+            self._say(IMAGE)
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self._say({"Names": ["quay.io/a:1"]} if "/images/load" in self.path else {"status": "Download complete", "id": "a"})
+        if "/pods/" in self.path:
+            self._say({"Id": "pod1"}, 500 if self.path.endswith("/start") and PAUSE in self.spoilt else 200)
+        else:
+            self._say({"Names": ["quay.io/a:1"]} if "/images/load" in self.path else {"status": "Download complete", "id": "a"})
+
+    def do_DELETE(self) -> None:
+        self.spoilt.discard(unquote(self.path).partition("/images/")[2].partition("?")[0])
+        self._say({})
 
     def address_string(self) -> str:
         return "test"
@@ -37,9 +60,9 @@ class Answers(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         pass
 
-    def _say(self, body: dict[str, Any]) -> None:
+    def _say(self, body: Any, status: int = 200) -> None:
         text = json.dumps(body).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
@@ -75,6 +98,24 @@ def test_what_an_archive_held_is_on_the_disk_before_it_is_told(runtime: PodmanRu
 
 def test_what_was_pulled_is_on_the_disk_before_it_is_told(runtime: PodmanRuntime, synced: list[str]) -> None:
     assert runtime.pull("quay.io/a:1", credentials="", stall=5.0, heard=_deaf).id == "1234"
+    assert synced == ["/the/store"]
+
+
+def test_a_sandbox_that_does_not_start_for_a_spoilt_pause_image_starts_the_next_time(
+    runtime: PodmanRuntime, synced: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Answers, "spoilt", {PAUSE, "quay.io/spoilt:1"})
+    spec = SandboxSpec("k8s_POD_a", (), Network(hostname="a"))
+    with pytest.raises(EngineError):
+        runtime.create_sandbox(spec)
+    assert Answers.spoilt == {"quay.io/spoilt:1"}
+    assert runtime.create_sandbox(spec) == "pod1"
+
+
+def test_the_first_sandbox_is_on_the_disk_with_the_image_that_was_built_for_it(runtime: PodmanRuntime, synced: list[str]) -> None:
+    spec = SandboxSpec("k8s_POD_a", (), Network(hostname="a"))
+    for _ in range(3):
+        runtime.create_sandbox(spec)
     assert synced == ["/the/store"]
 
 
