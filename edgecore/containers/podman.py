@@ -40,6 +40,8 @@ API_VERSION = "4.0.0"
 PROBE_LIMIT = 10.0
 """Seconds in which an engine that is alive says who it is."""
 
+INFO_LIMIT = 60.0
+
 EVENT_SILENCE = 300.0
 """Seconds without an event after which the stream is opened anew, in case the engine died unseen."""
 
@@ -64,16 +66,16 @@ class PodmanRuntime:
         self._socket = socket.removeprefix("unix://")
         self._timeout = timeout
         self._has_made_sandboxes = False
+        self._store = ""
         self._probe_timeout = min(timeout, PROBE_LIMIT)
 
     def version(self) -> str:
-        return _read(
-            "version", lambda body: str(body.get("Version", "unknown")), self._json("GET", "/version", timeout=self._probe_timeout)
-        )
+        """From a ping: for ``version`` Podman asks the package manager, which on a slow board takes longer than one can wait."""
+        return _read("_ping", wire.version_from_ping, self._call("GET", "/_ping", timeout=self._probe_timeout).headers)
 
     def info(self) -> dict[str, Any]:
-        """Podman's description of its host (``GET info``)."""
-        return _read("info", dict, self._json("GET", "/info", timeout=self._probe_timeout))
+        """Podman's description of its host (``GET info``), for which it asks the package manager."""
+        return _read("info", dict, self._json("GET", "/info", timeout=min(self._timeout, INFO_LIMIT)))
 
     def containers(self, uid: str = "") -> list[Container]:
         query = {"all": "true", "filters": json.dumps(wire.label_filter(uid))}
@@ -264,8 +266,8 @@ class PodmanRuntime:
     def _keep_images(self) -> None:
         """Before anyone builds on what has come; layers of a pull that failed stay too."""
         try:
-            place = _read("info", lambda found: str(found["store"]["graphRoot"]), self.info())
-            sync_file_system(place)
+            self._store = self._store or _read("info", lambda found: str(found["store"]["graphRoot"]), self.info())
+            sync_file_system(self._store)
         except (EngineError, OSError) as exc:
             logger.warning("a power cut may spoil the images that have just come: %s", exc)
 

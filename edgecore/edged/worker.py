@@ -299,7 +299,7 @@ class PodWorker:
         runtime = self._shop.runtime()
         self._stopper.stop_all(self._last_plan, [c for c in observed if c.state is State.RUNNING], min(self._grace, most))
         for name, container in current(observed, self._status).items():
-            end = restarts.ended(runtime.look(container.id) or container)
+            end = restarts.ended(self._look(container) or container)
             if end is not None:
                 self._ends[name] = end
         for action in tear_down(observed, runtime.sandboxes(self.uid)):
@@ -314,12 +314,24 @@ class PodWorker:
         looked: dict[tuple[str, State], Container] = {}
         for listed in runtime.containers(self.uid):
             key = (listed.id, listed.state)
-            found = self._looked.get(key) or (listed if listed.state is State.CREATED else runtime.look(listed.id))
+            found = self._looked.get(key) or (listed if listed.state is State.CREATED else self._look(listed))
             if found is not None:
                 looked[(found.id, found.state)] = found
         self._looked = looked
         self.seen = frozenset(looked)
         return list(looked.values())
+
+    def _look(self, listed: Container) -> Container | None:
+        """One that a power cut spoilt can be listed and removed, but not be looked at: it has ended, and is replaced as any other."""
+        try:
+            return self._shop.runtime().look(listed.id)
+        except EngineUnreachable:
+            raise
+        except EngineError as exc:
+            if listed.state is State.RUNNING:
+                raise
+            logger.warning("container %s is spoilt: %s", listed.name, exc)
+            return listed
 
     def _remember_network(self, plan: PodPlan, observed: Sequence[Container]) -> None:
         address = next((c.address for c in observed if c.address), "")

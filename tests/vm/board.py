@@ -28,7 +28,7 @@ from tests.vm.steps import Step, play
 T = TypeVar("T")
 
 FOLDER = TOP / "dist" / "vm" / "board"
-CUTS = int(os.environ.get("CUTS", "5"))
+CUTS = int(os.environ.get("CUTS", "3"))
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1_000_000))
 FROM = os.environ.get("FROM", "")
 TO = os.environ.get("TO", "")
@@ -39,6 +39,7 @@ IMAGE = "localhost/box:1"
 
 _INSTANCE = labels.instance_of("/var/lib/bramble/edged")
 _ENGINE = "if [ -e /var/lib/bramble/edged/containers.conf ]; then export CONTAINERS_CONF=/var/lib/bramble/edged/containers.conf; fi; podman"
+_API = 6443
 _KUBECTL = "kubectl --kubeconfig /etc/bramble/edgesite/kubeconfig --request-timeout=30s"
 _APT = "DEBIAN_FRONTEND=noninteractive apt-get -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold"
 
@@ -91,7 +92,7 @@ sqlite3 /tmp/copy.db 'PRAGMA integrity_check'
 
 _NAMES = " -o ".join(f"-iname '*{name}*'" for name in ("bramble", "kubeedge", "edgecore", "edgesite", "cloudcore"))
 _OTHERS = " ".join(f"-not -path '{path}/*'" for path in ("/var/lib/dpkg", "/var/lib/apt", "/var/lib/systemd", "/run/systemd", "/run/log"))
-_LEFT = rf"find /etc /usr /var/lib /run -xdev \( {_NAMES} \) {_OTHERS}"
+_LEFT = rf"find /etc /usr /var/lib /run -xdev \( {_NAMES} \) {_OTHERS} 2>/dev/null"
 
 _FOR_A_PERSON = """
 systemctl --no-pager --failed
@@ -130,7 +131,7 @@ class Road:
     def boot(self) -> str:
         made = image(guests.board())
         shutil.rmtree(FOLDER, ignore_errors=True)
-        self._machine = Machine(made, FOLDER, keep=KEEP)
+        self._machine = Machine(made, FOLDER, into=_API, keep=KEEP)
         self.machine.start()
         version, groups = self.machine.run("uname -r; stat -f -c %T /sys/fs/cgroup").split()
         _same("cgroups", groups, "cgroup2fs")
@@ -139,7 +140,7 @@ class Road:
 
     def go_on(self, step: str) -> str:
         """Where an earlier run was after ``step``."""
-        self._machine = Machine(image(guests.board()), FOLDER, keep=True)
+        self._machine = Machine(image(guests.board()), FOLDER, into=_API, keep=True)
         self.machine.restore(step)
         if NEW:
             self.machine.put(self.packages, "/packages")
@@ -226,7 +227,7 @@ class Road:
         self.machine.run(f"{_ENGINE} rmi localhost/podman-pause:$({_ENGINE} images --format '{{{{.Tag}}}}' localhost/podman-pause)")
         self._apply(_pod("steady-two", containers=2))
         self._cut_when("Podman had built its pause image", lambda: self._all_ready("steady", 3))
-        moments = (("the pod of an image ran", self._fresh_runs), *(("an image was there", self._fresh_is_there),) * 2)
+        moments = (("the pod of an image ran", self._fresh_runs), ("an image was there", self._fresh_is_there))
         for number, (moment, has_come) in enumerate(moments, 1):
             name = f"localhost/fresh:{number}"
             self.machine.run(_MAKE_FRESH_IMAGE.format(image=name), timeout=900)
@@ -243,7 +244,7 @@ class Road:
         self.machine.start()
         booted = time.monotonic()
         self._alive_and_well()
-        self._wait("every pod as it should be", self._settled, 300)
+        self._wait("every pod as it should be", self._settled, 300, every=10.0)
         spoilt = self.machine.run("journalctl -b -t python3 --no-pager | grep -c 'was spoilt' || true").strip()
         print(f"      cut when {moment}: all right {time.monotonic() - booted:.0f} s after the boot, spoilt images: {spoilt}", flush=True)
 
@@ -260,7 +261,7 @@ class Road:
             self.machine.start()
             booted = time.monotonic()
             self._alive_and_well()
-            self._wait("every pod as it should be", self._settled, 300)
+            self._wait("every pod as it should be", self._settled, 300, every=10.0)
             alive = len(self._pods("group in (steady,churn)"))
             said.append(f"{after:.0f} s: {alive} pods right {time.monotonic() - booted:.0f} s after the boot")
             print(f"      cut {number} after {said[-1]}", flush=True)
@@ -277,7 +278,7 @@ class Road:
     def purge(self) -> str:
         self.machine.run(f"{_APT} purge 'bramble-*'", timeout=600)
         left = self.machine.attempt(_LEFT)[1].split()
-        processes = self.machine.attempt("grep -lazE '^/usr/bin/(edgecore|edgesite|cloudcore|bramble-mapper)$' /proc/[0-9]*/cmdline")[
+        processes = self.machine.attempt("grep -slazE '^/usr/bin/(edgecore|edgesite|cloudcore|bramble-mapper)$' /proc/[0-9]*/cmdline")[
             1
         ].split()
         containers = self.machine.run(f"podman ps -aq --filter label={labels.INSTANCE}={_INSTANCE}; podman pod ps -q").split()
@@ -305,6 +306,7 @@ class Road:
     def _change_to(self, version: str, command: str) -> str:
         """Other packages; no container may notice."""
         before = {c["Id"]: c["Pid"] for c in self._running()}
+        restarts = _counts(self._pods("group=steady"))
         agent = self.machine.run("systemctl show -p MainPID --value edgecore").strip()
         self.machine.run(command, timeout=900)
         said = self.machine.run("edgecore --version").strip()
@@ -321,7 +323,7 @@ class Road:
         self._kubectl("delete", "pod", name, "--wait=false")
         self._wait("its end", lambda: not self._pods("group=churn"), 120)
         _same("the containers", {c["Id"]: c["Pid"] for c in self._running()}, before)
-        _same("restarts", set(_counts(self._pods("group=steady"))), {max(_counts(self._pods("group=steady")))})
+        _same("restarts", _counts(self._pods("group=steady")), restarts)
         self._alive_and_well()
         return f"{said}; {len(before)} containers went on, a pod came and went"
 
@@ -382,11 +384,16 @@ class Road:
     def _running(self) -> list[dict[str, Any]]:
         return [c for c in self._containers() if c["State"] == "running"]
 
-    def _kubectl(self, *words: str) -> str:
-        return self.machine.run(" ".join((_KUBECTL, *(f"'{word}'" for word in words))))
+    def _kubectl(self, *words: str, stdin: str = "") -> str:
+        """This machine's, through the tunnel: the guest's would take most of an emulated processor."""
+        kubeconfig = FOLDER / "kubeconfig"
+        if not kubeconfig.exists():
+            kubeconfig.write_text(self.machine.run("cat /etc/bramble/edgesite/kubeconfig"))
+        where = ("--kubeconfig", kubeconfig, "--cache-dir", FOLDER / "kube", "--server", f"https://127.0.0.1:{self.machine.tunnel}")
+        return run("kubectl", *where, "--request-timeout=60s", *words, timeout=120, stdin=stdin)
 
     def _apply(self, *objects: dict[str, Any]) -> None:
-        self.machine.run(f"{_KUBECTL} apply -f -", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+        self._kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
 
     def _pods(self, selector: str) -> list[dict[str, Any]]:
         return list(json.loads(self._kubectl("get", "pods", "-l", selector, "-o", "json"))["items"])
@@ -416,7 +423,7 @@ class Road:
     def _fresh_is_there(self, number: int) -> bool:
         return self.machine.attempt(f"{_ENGINE} image exists localhost/fresh:{number}")[0] == 0
 
-    def _wait(self, what: str, claim: Callable[[], T | None], within: float, every: float = 1.0) -> T:
+    def _wait(self, what: str, claim: Callable[[], T | None], within: float, every: float = 2.0) -> T:
         return self.machine.wait(what, claim, within=within, every=every)
 
 

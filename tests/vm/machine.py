@@ -33,16 +33,19 @@ _VIRTUAL = ("-accel", "kvm", "-cpu", "host", "-smp", "2")
 class Machine:
     """``folder`` keeps its disk (what differs from the image), its console and its logs. ``cut`` is what a power cut is.
 
-    With ``keep`` the disk outlives ``down``, and the moments that were saved on it: another machine in the same folder can go on there.
+    ``tunnel`` is a port of this machine that leads to the port ``into`` of the guest's loopback. With ``keep`` the disk outlives ``down``,
+    and the moments that were saved on it: another machine in the same folder can go on there.
     """
 
-    def __init__(self, image: Image, folder: Path, memory: int = 2048, *, keep: bool = False) -> None:
+    def __init__(self, image: Image, folder: Path, memory: int = 2048, *, into: int = 0, keep: bool = False) -> None:
         stop_left_over(folder)
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.console = folder / "console.log"
+        self.tunnel = free_port()
+        self._into = into
         self._image = image
         self._memory = memory
         self._keep = keep
@@ -191,7 +194,8 @@ class Machine:
             return str(_ask(lines, "human-monitor-command", **{"command-line": words})).strip()
 
     def _meet(self) -> None:
-        self._ssh = self._stage.start("ssh", *self._ssh_command("-M", "-N"))
+        tunnel = ("-L", f"{self.tunnel}:127.0.0.1:{self._into}") if self._into else ()
+        self._ssh = self._stage.start("ssh", *self._ssh_command("-M", "-N", *tunnel))
         self.wait("the guest's ssh", lambda: self.attempt("true")[0] == 0, within=60.0, every=0.5)
 
     def _ups(self) -> int:

@@ -78,7 +78,7 @@ listener.listen()
 while True:
     with listener.accept()[0] as connection:
         connection.recv(65536)
-        connection.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 17\\r\\nConnection: close\\r\\n\\r\\n{"Version":"5.4"}')
+        connection.sendall(b"HTTP/1.1 200 OK\\r\\nServer: Libpod/5.4 (linux)\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\nOK")
 """
 
 
