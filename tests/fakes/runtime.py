@@ -22,13 +22,14 @@ class FakeRuntime:
     """``local`` images are here, those in ``registry`` can be pulled, the ones in ``slow`` when their event is set. ``clock``: epoch s.
 
     ``locked``: images to the credentials that open them; ``spoilt``: that have files which a power cut emptied, until they are removed.
-    ``commands`` says what an exec comes to.
+    ``unreadable``: ids of containers of that kind. ``commands`` says what an exec comes to.
     """
 
     local: set[str] = field(default_factory=lambda: {"localhost/web:1"})
     registry: set[str] = field(default_factory=set)
     locked: dict[str, str] = field(default_factory=dict)
     slow: dict[str, threading.Event] = field(default_factory=dict)
+    unreadable: set[str] = field(default_factory=set)
     spoilt: set[str] = field(default_factory=set)
     breaks_after_a_layer: set[str] = field(default_factory=set)
     refuses_to_end: set[str] = field(default_factory=set)
@@ -68,6 +69,8 @@ class FakeRuntime:
 
     def look(self, container: str) -> Container | None:
         self._check()
+        if container in self.unreadable:
+            raise EngineError(f"GET /containers/{container}/json: getting graph driver info: invalid argument")
         return self._containers.get(container)
 
     def create(self, spec: ContainerSpec) -> str:
