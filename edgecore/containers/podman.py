@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -66,7 +67,6 @@ class PodmanRuntime:
         self._socket = socket.removeprefix("unix://")
         self._timeout = timeout
         self._has_made_sandboxes = False
-        self._store = ""
         self._probe_timeout = min(timeout, PROBE_LIMIT)
 
     def version(self) -> str:
@@ -266,10 +266,16 @@ class PodmanRuntime:
     def _keep_images(self) -> None:
         """Before anyone builds on what has come; layers of a pull that failed stay too."""
         try:
-            self._store = self._store or _read("info", lambda found: str(found["store"]["graphRoot"]), self.info())
-            sync_file_system(self._store)
+            if place := next(filter(None, (self._place_of(image.id) for image in self.images())), ""):
+                sync_file_system(place)
         except (EngineError, OSError) as exc:
             logger.warning("a power cut may spoil the images that have just come: %s", exc)
+
+    def _place_of(self, image: str) -> str:
+        """Where an image lies, or empty where Podman cannot say. ``info`` tells too where the storage is, and takes long."""
+        answer = self._call("GET", f"/images/{image}/json", raise_error=False)
+        place = str((((_decoded(answer.content).get("GraphDriver") or {}).get("Data")) or {}).get("UpperDir") or "")
+        return place if os.path.isdir(place) else ""
 
     def _kill_exec(self, container: str, session: str) -> None:
         """The engine has no word for this."""

@@ -21,7 +21,7 @@ from edgecore.containers.podman import PodmanRuntime
 from edgecore.containers.progress import Fetched
 from edgecore.errors import EngineError
 
-IMAGE = {"Id": "1234", "Size": 5}
+IMAGE = {"Id": "1234", "Size": 5, "GraphDriver": {"Name": "overlay", "Data": {"UpperDir": "/usr"}}}
 
 
 PAUSE = "localhost/podman-pause:5.4.2-1"
@@ -34,9 +34,7 @@ class Answers(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         name = unquote(self.path).partition("/images/")[2].partition("/get")[0]
-        if self.path.endswith("/info"):
-            self._say({"store": {"graphRoot": "/the/store"}})
-        elif self.path.endswith("/images/json"):
+        if self.path.endswith("/images/json"):
             self._say([{"Id": "1", "RepoTags": [PAUSE]}, {"Id": "2", "RepoTags": ["quay.io/spoilt:1"]}])
         elif "/get" in self.path and name in self.spoilt:
             self._say({"message": 'file integrity checksum failed for "catatonit"'}, 500)
@@ -93,12 +91,12 @@ def _deaf(fetched: Fetched) -> None:
 def test_what_an_archive_held_is_on_the_disk_before_it_is_told(runtime: PodmanRuntime, synced: list[str], tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(b"a")
     assert runtime.load(tmp_path / "a.tar") == ["quay.io/a:1"]
-    assert synced == ["/the/store"]
+    assert synced == ["/usr"]
 
 
 def test_what_was_pulled_is_on_the_disk_before_it_is_told(runtime: PodmanRuntime, synced: list[str]) -> None:
     assert runtime.pull("quay.io/a:1", credentials="", stall=5.0, heard=_deaf).id == "1234"
-    assert synced == ["/the/store"]
+    assert synced == ["/usr"]
 
 
 def test_a_sandbox_that_does_not_start_for_a_spoilt_pause_image_starts_the_next_time(
@@ -116,7 +114,7 @@ def test_the_first_sandbox_is_on_the_disk_with_the_image_that_was_built_for_it(r
     spec = SandboxSpec("k8s_POD_a", (), Network(hostname="a"))
     for _ in range(3):
         runtime.create_sandbox(spec)
-    assert synced == ["/the/store"]
+    assert synced == ["/usr"]
 
 
 def test_a_disk_that_does_not_say_that_it_has_it_costs_a_word_and_no_image(
