@@ -367,7 +367,7 @@ class Road:
         faults += [
             f"sandbox of {s['Labels'][labels.POD_UID]} is wanted by nobody" for s in sandboxes if s["Labels"][labels.POD_UID] not in uids
         ]
-        folders = self.machine.run("ls /var/lib/bramble/edged/pods").split()
+        folders = self.machine.run("ls /var/lib/bramble/edged/pods 2>/dev/null || true").split()
         faults += [f"files of {uid} are left over" for uid in sorted(set(folders) - uids)]
         starts = self.machine.run('now=$(cat /proc/sys/kernel/random/boot_id); cd /var/lib/starts; grep -c "$now" * || true').split()
         counts = {line.rpartition(":")[0]: int(line.rpartition(":")[2]) for line in starts}
