@@ -96,7 +96,7 @@ _LEFT = rf"find /etc /usr /var/lib /run -xdev \( {_NAMES} \) {_OTHERS} 2>/dev/nu
 
 _FOR_A_PERSON = """
 systemctl --no-pager --failed
-systemctl --no-pager status edgecore edgesite | head -n 60
+systemctl --no-pager -n 0 status edgecore edgesite
 journalctl --no-pager -t python3 -t edgesite -t systemd | tail -n 60
 podman ps -a
 """

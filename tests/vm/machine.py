@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO, TypeVar
 
-from demo.stage import Failed, Running, Stage, free_port, run, stop_left_over, wait_for
+from demo.stage import Failed, Running, Stage, answers, free_port, run, stop_left_over, wait_for
 from tests.vm.image import MARKER, Image
 
 T = TypeVar("T")
@@ -194,9 +194,10 @@ class Machine:
             return str(_ask(lines, "human-monitor-command", **{"command-line": words})).strip()
 
     def _meet(self) -> None:
+        self.wait("the guest's ssh", lambda: self.attempt("true")[0] == 0, within=60.0, every=0.5)
         tunnel = ("-L", f"{self.tunnel}:127.0.0.1:{self._into}") if self._into else ()
         self._ssh = self._stage.start("ssh", *self._ssh_command("-M", "-N", *tunnel))
-        self.wait("the guest's ssh", lambda: self.attempt("true")[0] == 0, within=60.0, every=0.5)
+        self.wait("the tunnel", lambda: not tunnel or answers(self.tunnel), within=60.0, every=0.5)
 
     def _ups(self) -> int:
         return self._heard(MARKER)
