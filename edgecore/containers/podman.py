@@ -91,8 +91,9 @@ class PodmanRuntime:
         return None if answer.status_code == 404 else _read("container", wire.container_from_inspect, _decoded(answer.content))
 
     def create(self, spec: ContainerSpec) -> str:
-        body = json.dumps(wire.container_body(spec))
-        answer = self._call("POST", "/containers/create", data=body, headers=_JSON, raise_error=False)
+        answer = self._create(spec)
+        if answer.status_code >= 400 and self._has_freed_name(_reason(answer)):
+            answer = self._create(spec)
         if answer.status_code >= 400:
             reason = _reason(answer)
             if "image not known" in reason or "no such image" in reason.lower():
@@ -242,6 +243,18 @@ class PodmanRuntime:
     def close(self) -> None:
         close: Any = self._client.close
         close()
+
+    def _create(self, spec: ContainerSpec) -> Any:
+        return self._call("POST", "/containers/create", data=json.dumps(wire.container_body(spec)), headers=_JSON, raise_error=False)
+
+    def _has_freed_name(self, reason: str) -> bool:
+        """A power cut in the middle of a creation leaves a layer that keeps the name, of a container that Podman does not know."""
+        holder = wire.holder_of_name(reason)
+        if not holder or self._call("GET", f"/containers/{holder}/json", raise_error=False).status_code != 404:
+            return False
+        logger.warning("the storage of container %s, which was never made, is removed", holder[:12])
+        self.remove(holder)
+        return True
 
     def _make_sandbox(self, spec: SandboxSpec) -> str:
         sandbox = _read("pod", _id, self._json("POST", "/pods/create", data=json.dumps(wire.sandbox_body(spec)), headers=_JSON))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -171,6 +172,12 @@ def container_from_inspect(body: dict[str, Any]) -> Container:
         address=address_from_inspect(body),
         pid=int(state.get("Pid") or 0),
     )
+
+
+def holder_of_name(reason: str) -> str:
+    """The id in a refusal because of a name that the storage knows, else empty."""
+    found = re.search(r"creating container storage: .* is already in use by \"?([0-9a-f]{64})", reason)
+    return found[1] if found else ""
 
 
 def version_from_ping(headers: Mapping[str, str]) -> str:

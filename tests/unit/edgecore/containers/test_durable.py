@@ -16,7 +16,7 @@ import pytest
 
 from edgecore.containers import podman
 from edgecore.containers.durable import sync_file_system
-from edgecore.containers.model import Network, SandboxSpec
+from edgecore.containers.model import ContainerSpec, Network, SandboxSpec
 from edgecore.containers.podman import PodmanRuntime
 from edgecore.containers.progress import Fetched
 from edgecore.errors import EngineError
@@ -24,6 +24,10 @@ from edgecore.errors import EngineError
 IMAGE = {"Id": "1234", "Size": 5, "GraphDriver": {"Name": "overlay", "Data": {"UpperDir": "/usr"}}}
 
 
+IN_USE = (
+    'creating container storage: the container name "k8s_a" is already in use by {}. You have to remove that container to be able to reuse '
+    "that name: that name is already in use by an external entity"
+)
 PAUSE = "localhost/podman-pause:5.4.2-1"
 
 
@@ -31,10 +35,14 @@ class Answers(BaseHTTPRequestHandler):
     """Podman's to what loading, pulling and making sandboxes asks. A spoilt pause image lets no sandbox start."""
 
     spoilt: ClassVar[set[str]] = set()
+    holder: ClassVar[list[str]] = []
+    """Of the name of each container that is made: an id, and whether Podman knows the container."""
 
     def do_GET(self) -> None:
         name = unquote(self.path).partition("/images/")[2].partition("/get")[0]
-        if self.path.endswith("/images/json"):
+        if "/containers/" in self.path and "stranger" in self.holder:
+            self._say({"message": "no such container"}, 404)
+        elif self.path.endswith("/images/json"):
             self._say([{"Id": "1", "RepoTags": [PAUSE]}, {"Id": "2", "RepoTags": ["quay.io/spoilt:1"]}])
         elif "/get" in self.path and name in self.spoilt:
             self._say({"message": 'file integrity checksum failed for "catatonit"'}, 500)
@@ -43,12 +51,18 @@ class Answers(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if "/pods/" in self.path:
+        if "/containers/create" in self.path and self.holder:
+            self._say({"message": IN_USE.format(self.holder[0])}, 500)
+        elif "/containers/create" in self.path:
+            self._say({"Id": "made"}, 201)
+        elif "/pods/" in self.path:
             self._say({"Id": "pod1"}, 500 if self.path.endswith("/start") and PAUSE in self.spoilt else 200)
         else:
             self._say({"Names": ["quay.io/a:1"]} if "/images/load" in self.path else {"status": "Download complete", "id": "a"})
 
     def do_DELETE(self) -> None:
+        if self.holder and self.holder[0] in self.path:
+            self.holder.clear()
         self.spoilt.discard(unquote(self.path).partition("/images/")[2].partition("?")[0])
         self._say({})
 
@@ -108,6 +122,18 @@ def test_a_sandbox_that_does_not_start_for_a_spoilt_pause_image_starts_the_next_
         runtime.create_sandbox(spec)
     assert Answers.spoilt == {"quay.io/spoilt:1"}
     assert runtime.create_sandbox(spec) == "pod1"
+
+
+def test_a_name_that_a_container_holds_which_was_never_made_is_freed(runtime: PodmanRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Answers, "holder", ["a" * 64, "stranger"])
+    assert runtime.create(ContainerSpec("k8s_a", "quay.io/a:1", (), network=Network(hostname="a"))) == "made"
+
+
+def test_a_name_that_a_container_of_podmans_holds_stays_with_it(runtime: PodmanRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Answers, "holder", ["a" * 64, "known"])
+    with pytest.raises(EngineError, match="already in use"):
+        runtime.create(ContainerSpec("k8s_a", "quay.io/a:1", (), network=Network(hostname="a")))
+    assert Answers.holder
 
 
 def test_the_first_sandbox_is_on_the_disk_with_the_image_that_was_built_for_it(runtime: PodmanRuntime, synced: list[str]) -> None:
