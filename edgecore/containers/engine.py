@@ -24,7 +24,10 @@ logger = logging.getLogger(__name__)
 SYSTEM_SOCKET = "/run/podman/podman.sock"
 LONGEST_SOCKET_PATH = 107
 START_LIMIT = 30.0
-"""Seconds in which our own service must answer."""
+"""Seconds for which the first answer of our own service is waited for at a time."""
+LONGEST_START = 600.0
+"""Seconds after which a service that has never answered is ended and started again. After the boot of a slow board Podman first goes
+through all its containers; ended on the way, it would begin anew each time."""
 
 _CERTIFICATE_DIRECTORIES = ("/etc/ssl/certs", "/etc/pki/tls/certs")
 _POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}\n'
@@ -51,6 +54,7 @@ class Engine:
         self._lock = threading.Lock()
         self._runtime: PodmanRuntime | None = None
         self._child: subprocess.Popen[bytes] | None = None
+        self._child_since = 0.0
         self._closed = False
         self._retry_at = 0.0
         self.facts: MachineFacts | None = None
@@ -70,7 +74,7 @@ class Engine:
                 logger.warning("our Podman service ended with code %s: it is started again", self._child.returncode)
                 self._child, self._runtime = None, None
             if self._runtime is None:
-                self._runtime = self._find()
+                self._runtime = self._find() if self._child is None else self._wait_for_answer(self._child)
             return self._runtime
 
     def stop(self) -> None:
@@ -146,10 +150,9 @@ class Engine:
                 )
         except FileNotFoundError as exc:
             raise EngineUnreachable(f"podman cannot be started ({exc}): install the package podman") from exc
-        runtime = self._wait_for_answer(self._child)
+        self._child_since = time.monotonic()
         logger.info("container engine: our own Podman service at unix://%s (%s)", self._socket, "; ".join(configuration.reasons))
-        self._retry_at = 0.0
-        return runtime
+        return self._wait_for_answer(self._child)
 
     def _wait_for_answer(self, child: subprocess.Popen[bytes]) -> PodmanRuntime:
         deadline = time.monotonic() + START_LIMIT
@@ -158,10 +161,13 @@ class Engine:
                 runtime = PodmanRuntime(f"unix://{self._socket}", timeout=self._timeout)
                 try:
                     runtime.version()
+                    self._retry_at = 0.0
                     return runtime
                 except EngineError:
                     runtime.close()
             time.sleep(0.02)
+        if child.poll() is None and not self._closed and time.monotonic() < self._child_since + LONGEST_START:
+            raise EngineUnreachable("our Podman service is still starting")
         _end(child)
         self._child = None
         raise EngineUnreachable(f"our Podman service did not answer: {_tail(self._root / 'engine.log')}")

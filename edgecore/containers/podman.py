@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from urllib.parse import quote
 
 from edgecore.containers import bridges, imagepull, processes
 from edgecore.containers import podman_wire as wire
+from edgecore.containers.durable import sync_file_system
 from edgecore.containers.labels import POD_UID
 from edgecore.containers.leaving_out import leaving_out, no_guessing
 from edgecore.containers.model import Container, ContainerSpec, Executed, Happening, Image, Sandbox, SandboxSpec, State
@@ -39,6 +41,8 @@ API_VERSION = "4.0.0"
 PROBE_LIMIT = 10.0
 """Seconds in which an engine that is alive says who it is."""
 
+INFO_LIMIT = 60.0
+
 EVENT_SILENCE = 300.0
 """Seconds without an event after which the stream is opened anew, in case the engine died unseen."""
 
@@ -54,6 +58,7 @@ OUTPUT_LIMIT = 10 * 1024
 _LOST = "container not known"
 """What Podman's storage says of a container that Podman's own list has and it has not."""
 
+_PAUSE_IMAGE = "localhost/podman-pause:"
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -64,16 +69,16 @@ class PodmanRuntime:
         self._client = PodmanClient(base_url=socket, version=API_VERSION, timeout=timeout, max_pool_size=CONNECTIONS)
         self._socket = socket.removeprefix("unix://")
         self._timeout = timeout
+        self._has_made_sandboxes = False
         self._probe_timeout = min(timeout, PROBE_LIMIT)
 
     def version(self) -> str:
-        return _read(
-            "version", lambda body: str(body.get("Version", "unknown")), self._json("GET", "/version", timeout=self._probe_timeout)
-        )
+        """From a ping: for ``version`` Podman asks the package manager, which on a slow board takes longer than one can wait."""
+        return _read("_ping", wire.version_from_ping, self._call("GET", "/_ping", timeout=self._probe_timeout).headers)
 
     def info(self) -> dict[str, Any]:
-        """Podman's description of its host (``GET info``)."""
-        return _read("info", dict, self._json("GET", "/info", timeout=self._probe_timeout))
+        """Podman's description of its host (``GET info``), for which it asks the package manager."""
+        return _read("info", dict, self._json("GET", "/info", timeout=min(self._timeout, INFO_LIMIT)))
 
     def containers(self, uid: str = "") -> list[Container]:
         query = {"all": "true", "filters": json.dumps(wire.label_filter(uid))}
@@ -95,8 +100,9 @@ class PodmanRuntime:
         return _read("container", wire.container_from_inspect, _decoded(answer.content))
 
     def create(self, spec: ContainerSpec) -> str:
-        body = json.dumps(wire.container_body(spec))
-        answer = self._call("POST", "/containers/create", data=body, headers=_JSON, raise_error=False)
+        answer = self._create(spec)
+        if answer.status_code >= 400 and self._has_freed_name(_reason(answer)):
+            answer = self._create(spec)
         if answer.status_code >= 400:
             reason = _reason(answer)
             if "image not known" in reason or "no such image" in reason.lower():
@@ -105,13 +111,16 @@ class PodmanRuntime:
         return _read("create", _id, _decoded(answer.content))
 
     def create_sandbox(self, spec: SandboxSpec) -> str:
-        sandbox = _read("pod", _id, self._json("POST", "/pods/create", data=json.dumps(wire.sandbox_body(spec)), headers=_JSON))
         try:
-            self._call("POST", f"/pods/{sandbox}/start")
-            bridges.keep_addresses()
-        except EngineError:
-            self.remove_sandbox(sandbox)
+            sandbox = self._make_sandbox(spec)
+        except EngineUnreachable:
             raise
+        except EngineError:
+            self._check_pause_image()
+            raise
+        if not self._has_made_sandboxes:
+            self._has_made_sandboxes = True
+            self._keep_images()  # the pause image may have been built just now
         return sandbox
 
     def sandbox_address(self, sandbox: str) -> str:
@@ -169,7 +178,7 @@ class PodmanRuntime:
         return _read("images", lambda found: [wire.image_from_list(entry) for entry in found], entries)
 
     def remove_image(self, image: str) -> None:
-        self._call("DELETE", f"/images/{image}", missing_is_fine=True)
+        self._call("DELETE", f"/images/{quote(image, safe='')}", missing_is_fine=True)
 
     def load(self, archive: Path) -> list[str]:
         try:
@@ -177,7 +186,25 @@ class PodmanRuntime:
                 answer = self._call("POST", "/images/load", data=body, headers={"Content-Type": "application/x-tar"}, timeout=LOAD_LIMIT)
         except OSError as exc:
             raise EngineError(f"load: {exc}") from exc
+        finally:
+            self._keep_images()
         return _read("load", lambda found: list(map(str, found.get("Names") or [])), _decoded(answer.content))
+
+    def is_whole(self, name: str) -> bool:
+        """By an export: Podman compares each file with the checksum that it noted when the file came."""
+        answer = self._call(
+            *("GET", f"/images/{quote(name, safe='')}/get"),
+            params={"format": "docker-archive"},
+            stream=True,
+            timeout=LOAD_LIMIT,
+            raise_error=False,
+        )
+        with closing(answer):
+            if answer.status_code >= 400:
+                reason = _reason(answer)
+                logger.warning("image %s: %s", name, reason)
+                return "no space left" in reason  # which says nothing of the image
+        return True
 
     def memory(self) -> dict[str, int]:
         by_id = {container.id: container.label(POD_UID) for container in self.containers() if container.state is State.RUNNING}
@@ -199,7 +226,10 @@ class PodmanRuntime:
         return _read("volume", _place, self._json("POST", "/volumes/create", data=body, headers=_JSON))
 
     def pull(self, name: str, *, credentials: str, stall: float, heard: Callable[[Fetched], object]) -> Image:
-        imagepull.fetch(self._socket, name, credentials=credentials, stall=stall, heard=heard)
+        try:
+            imagepull.fetch(self._socket, name, credentials=credentials, stall=stall, heard=heard)
+        finally:
+            self._keep_images()
         try:
             body = self._json("GET", f"/images/{quote(name, safe='')}/json")
             return _read("image", lambda found: Image(str(found["Id"]), (name,), int(found.get("Size") or 0)), body)
@@ -222,6 +252,52 @@ class PodmanRuntime:
     def close(self) -> None:
         close: Any = self._client.close
         close()
+
+    def _create(self, spec: ContainerSpec) -> Any:
+        return self._call("POST", "/containers/create", data=json.dumps(wire.container_body(spec)), headers=_JSON, raise_error=False)
+
+    def _has_freed_name(self, reason: str) -> bool:
+        """A power cut in the middle of a creation leaves a layer that keeps the name, of a container that Podman does not know."""
+        holder = wire.holder_of_name(reason)
+        if not holder or self._call("GET", f"/containers/{holder}/json", raise_error=False).status_code != 404:
+            return False
+        logger.warning("the storage of container %s, which was never made, is removed", holder[:12])
+        self.remove(holder)
+        return True
+
+    def _make_sandbox(self, spec: SandboxSpec) -> str:
+        sandbox = _read("pod", _id, self._json("POST", "/pods/create", data=json.dumps(wire.sandbox_body(spec)), headers=_JSON))
+        try:
+            self._call("POST", f"/pods/{sandbox}/start")
+            bridges.keep_addresses()
+        except EngineError:
+            self.remove_sandbox(sandbox)
+            raise
+        return sandbox
+
+    def _check_pause_image(self) -> None:
+        """Podman builds the image that holds a sandbox when it is first wanted. If a power cut spoilt it, the next try builds another."""
+        try:
+            for name in (name for image in self.images() for name in image.names if name.startswith(_PAUSE_IMAGE)):
+                if not self.is_whole(name):
+                    self.remove_image(name)
+                    logger.warning("image %s was spoilt and is removed", name)
+        except EngineError as exc:
+            logger.warning("the image for networks of pods: %s", exc)
+
+    def _keep_images(self) -> None:
+        """Before anyone builds on what has come; layers of a pull that failed stay too."""
+        try:
+            if place := next(filter(None, (self._place_of(image.id) for image in self.images())), ""):
+                sync_file_system(place)
+        except (EngineError, OSError) as exc:
+            logger.warning("a power cut may spoil the images that have just come: %s", exc)
+
+    def _place_of(self, image: str) -> str:
+        """Where an image lies, or empty where Podman cannot say. ``info`` tells too where the storage is, and takes long."""
+        answer = self._call("GET", f"/images/{image}/json", raise_error=False)
+        place = str((((_decoded(answer.content).get("GraphDriver") or {}).get("Data")) or {}).get("UpperDir") or "")
+        return place if os.path.isdir(place) else ""
 
     def _kill_exec(self, container: str, session: str) -> None:
         """The engine has no word for this."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -171,6 +172,24 @@ def container_from_inspect(body: dict[str, Any]) -> Container:
         address=address_from_inspect(body),
         pid=int(state.get("Pid") or 0),
     )
+
+
+def holder_of_name(reason: str) -> str:
+    """The id in a refusal because of a name that the storage knows, else empty."""
+    found = re.search(r"creating container storage: .* is already in use by \"?([0-9a-f]{64})", reason)
+    return found[1] if found else ""
+
+
+def version_from_ping(headers: Mapping[str, str]) -> str:
+    """``Server: Libpod/5.4.2 (linux)``.
+
+    Raises:
+        KeyError, ValueError: it is no Podman.
+    """
+    name, _, version = headers["Server"].partition("/")
+    if name != "Libpod" or not version:
+        raise ValueError(f"{headers['Server']!r} is no Podman")
+    return version.partition(" ")[0]
 
 
 def image_from_list(entry: dict[str, Any]) -> Image:

@@ -10,7 +10,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
+from edgecore.containers.arrivals import Arrivals
 from edgecore.containers.images import PullPolicy, full_name
 from edgecore.containers.progress import NOTHING, Fetched, PullBoard
 from edgecore.containers.runtime import Runtime
@@ -52,7 +54,10 @@ Answer = Present | Pulling | Failed
 
 @dataclass(slots=True)
 class _Pull:
+    """``first``: what it brings may be seen before it may be used."""
+
     running: bool = False
+    first: bool = False
     failures: int = 0
     error: str = ""
     retry_at: float = 0.0
@@ -69,8 +74,10 @@ class Pulls:
         *,
         stall: float,
         board: PullBoard | None = None,
+        arrivals: Arrivals | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.arrivals = arrivals or Arrivals(runtime)
         self._runtime = runtime
         self._stall = stall
         self._board = board or PullBoard()
@@ -80,6 +87,7 @@ class Pulls:
         self._fetched_ids: set[str] = set()
         self._pulls: dict[tuple[str, str], _Pull] = {}
         self._fetched: set[tuple[str, str]] = set()
+        self._checks: dict[str, list[Callable[[], None]]] = {}
 
     def want(self, name: str, policy: PullPolicy, *, credentials: str, asker: str, wake: Callable[[], None]) -> Answer:
         """Where the image stands now. ``asker`` (a pod's uid) gets at most one fetch by ``Always``; ``wake`` is called at news.
@@ -91,8 +99,10 @@ class Pulls:
         """
         fetch = policy is PullPolicy.ALWAYS and (asker, name) not in self._fetched
         here = self._present(name)
+        if here is not None and self.arrivals.is_doubtful(full_name(name)):
+            return self._check(name, here, wake)
         if here is not None and not fetch:
-            return here
+            return self._coming(name, wake) or here
         if policy is PullPolicy.NEVER:
             return Failed(f'Container image "{name}" is not present with pull policy of Never', self._clock() + LONGEST_DELAY, never=True)
         with self._lock:
@@ -108,6 +118,7 @@ class Pulls:
             if pull.failures and self._clock() < pull.retry_at:
                 return Failed(pull.error, pull.retry_at)
             pull.running = True
+            pull.first = here is None
             pull.waiting = [wake]
         threading.Thread(target=self._pull, args=(name, credentials, asker, pull), name=f"pull-{name[:40]}", daemon=True).start()
         return Pulling()
@@ -141,6 +152,38 @@ class Pulls:
                     break
         return known
 
+    def _coming(self, name: str, wake: Callable[[], None]) -> Pulling | None:
+        """An image that was not here before may be seen while it is not on the disk yet."""
+        with self._lock:
+            for (coming, _), pull in self._pulls.items():
+                if coming == name and pull.running and pull.first:
+                    if wake not in pull.waiting:
+                        pull.waiting.append(wake)
+                    return Pulling(pull.fetched)
+        return None
+
+    def _check(self, name: str, here: Present, wake: Callable[[], None]) -> Pulling:
+        with self._lock:
+            waiting = self._checks.setdefault(name, [])
+            begun = bool(waiting)
+            if wake not in waiting:
+                waiting.append(wake)
+        if not begun:
+            threading.Thread(target=self._look_through, args=(name, here), name=f"check-{name[:40]}", daemon=True).start()
+        return Pulling()
+
+    def _look_through(self, name: str, here: Present) -> None:
+        logger.info("image %s is looked through: EdgeCore ended while it came", name)
+        try:
+            if not self.arrivals.keep(full_name(name), [here.name]):
+                self.forget(name)
+        except EngineError as exc:
+            logger.debug("image %s: %s", name, exc)
+        with self._lock:
+            waiting = self._checks.pop(name)
+        for wake in waiting:
+            wake()
+
     def _pull(self, name: str, credentials: str, asker: str, pull: _Pull) -> None:
         started, error = self._clock(), ""
         logger.info("pulling image %s", name)
@@ -152,8 +195,10 @@ class Pulls:
 
         heard(NOTHING)
         try:
-            image = self._runtime().pull(full_name(name), credentials=credentials, stall=self._stall, heard=heard)
-            self._known[name] = Present(full_name(name), image.id, image.size)
+            full = full_name(name)
+            fetch = partial(self._runtime().pull, full, credentials=credentials, stall=self._stall, heard=heard)
+            image = self.arrivals.bring(full, fetch, lambda _: [full])
+            self._known[name] = Present(full, image.id, image.size)
             self._fetched_ids.add(image.id)
         except ImagePullError as exc:
             error = exc.reason

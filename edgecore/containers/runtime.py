@@ -81,11 +81,15 @@ class Runtime(Protocol):
         ...
 
     def remove_image(self, image: str) -> None:
-        """By its id. One that a container uses is refused; one that is gone is fine."""
+        """By its id or name; by one of several names it loses that name. One that a container uses is refused; one that is gone is fine."""
         ...
 
     def load(self, archive: Path) -> list[str]:
-        """The names of the images in a tar archive, which are on this node now."""
+        """The names of the images in a tar archive, which are on this node's disk now."""
+        ...
+
+    def is_whole(self, name: str) -> bool:
+        """Whether the files of a local image are what came. Reads all of it; an image that is gone is not whole."""
         ...
 
     def memory(self) -> dict[str, int]:
@@ -101,7 +105,7 @@ class Runtime(Protocol):
         ...
 
     def pull(self, name: str, *, credentials: str, stall: float, heard: Callable[[Fetched], object]) -> Image:
-        """Fetch ``name``. ``credentials``: the engine's X-Registry-Auth value, or empty. ``heard`` is told how far it has come.
+        """Fetch ``name``; it is on the disk then. ``credentials``: the engine's X-Registry-Auth value, or empty. ``heard``: how far it is.
 
         Raises:
             ImagePullError: refused, unknown, or a layer stood still for ``stall`` seconds. Layers that have come stay.

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from edgecore.edged.image_memory import ImageMemory, Stamp
@@ -84,7 +85,8 @@ class Archives:
     def _load(self, name: str, stamp: Stamp) -> bool:
         path = self._folder / name
         try:
-            names = self._shop.runtime().load(path)
+            load = partial(self._shop.runtime().load, path)
+            names = self._shop.pulls.arrivals.bring(f"archive {name}", load, lambda names: names)
         except EngineUnreachable:
             raise
         except EngineError as exc:

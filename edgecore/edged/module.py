@@ -18,6 +18,7 @@ from edgecore.beehive.letters import ConfigChanged, LinkChanged, PodChanged
 from edgecore.beehive.module import Module
 from edgecore.beehive.switchboard import Switchboard
 from edgecore.containers import labels
+from edgecore.containers.arrivals import Arrivals
 from edgecore.containers.model import Happening
 from edgecore.containers.progress import PullBoard
 from edgecore.containers.pulls import Pulls
@@ -97,6 +98,7 @@ class EdgedModule(Module):
         self._closed = False
         self._machine = self._read_machine()
         root = Path(settings.root_directory)
+        images = ImageMemory(root / "images.json")
         self._files = VolumeFiles(root, memory_root(self._instance))
         self._events = Events(settings.node, meta.report_event)
         self._prober = Prober(engine.runtime)
@@ -105,7 +107,7 @@ class EdgedModule(Module):
         self._shop = Workshop(
             meta=meta,
             runtime=engine.runtime,
-            pulls=Pulls(engine.runtime, stall=settings.pull_stall, board=pull_board),
+            pulls=Pulls(engine.runtime, stall=settings.pull_stall, board=pull_board, arrivals=Arrivals(engine.runtime, images)),
             files=self._files,
             rules=self._rules,
             around=self._around,
@@ -123,7 +125,6 @@ class EdgedModule(Module):
             every=settings.status_every,
         )
 
-        images = ImageMemory(root / "images.json")
         self._housekeeper = Housekeeper(
             self._shop,
             images,

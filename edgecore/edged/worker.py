@@ -322,13 +322,21 @@ class PodWorker:
         return list(looked.values())
 
     def _look(self, listed: Container) -> Container | None:
+        """One that a power cut spoilt can be listed and removed, but not be looked at: it has ended, and is replaced as any other."""
         runtime = self._shop.runtime()
         try:
             return runtime.look(listed.id)
+        except EngineUnreachable:
+            raise
         except ContainerLost as exc:
             logger.warning("pod %s: container %s is removed: %s", self.uid, listed.name, exc)
             runtime.remove(listed.id)
             return None
+        except EngineError as exc:
+            if listed.state is State.RUNNING:
+                raise
+            logger.warning("container %s is spoilt: %s", listed.name, exc)
+            return listed
 
     def _remember_network(self, plan: PodPlan, observed: Sequence[Container]) -> None:
         address = next((c.address for c in observed if c.address), "")

@@ -21,13 +21,16 @@ from edgecore.errors import ContainerLost, EngineError, EngineUnreachable, Image
 class FakeRuntime:
     """``local`` images are here, those in ``registry`` can be pulled, the ones in ``slow`` when their event is set. ``clock``: epoch s.
 
-    ``locked``: images to the credentials that open them. ``commands`` says what an exec comes to.
+    ``locked``: images to the credentials that open them; ``spoilt``: that have files which a power cut emptied, until they are removed.
+    ``unreadable``: ids of containers of that kind. ``commands`` says what an exec comes to.
     """
 
     local: set[str] = field(default_factory=lambda: {"localhost/web:1"})
     registry: set[str] = field(default_factory=set)
     locked: dict[str, str] = field(default_factory=dict)
     slow: dict[str, threading.Event] = field(default_factory=dict)
+    unreadable: set[str] = field(default_factory=set)
+    spoilt: set[str] = field(default_factory=set)
     breaks_after_a_layer: set[str] = field(default_factory=set)
     refuses_to_end: set[str] = field(default_factory=set)
     clock: Callable[[], float] = time.time
@@ -70,6 +73,8 @@ class FakeRuntime:
         found = self._containers.get(container)
         if found is not None and found.name in self.lost:
             raise ContainerLost(f"container {container[:12]}: container not known")
+        if container in self.unreadable:
+            raise EngineError(f"GET /containers/{container}/json: getting graph driver info: invalid argument")
         return found
 
     def create(self, spec: ContainerSpec) -> str:
@@ -159,6 +164,7 @@ class FakeRuntime:
     def remove_image(self, image: str) -> None:
         self._check()
         self.local.discard(image.removeprefix("sha-"))
+        self.spoilt.discard(image.removeprefix("sha-"))
 
     def load(self, archive: Path) -> list[str]:
         self._check()
@@ -167,6 +173,10 @@ class FakeRuntime:
             raise EngineError("load: no archive")
         self.local |= set(names)
         return names
+
+    def is_whole(self, name: str) -> bool:
+        self._check()
+        return name in self.local and name not in self.spoilt
 
     def memory(self) -> dict[str, int]:
         self._check()

@@ -1,5 +1,9 @@
 """``make test-vm``: the packages on a machine with Debian's kernel and systemd, from their installation to their purge, through reboots and
-power cuts. The site and the board are one guest."""
+power cuts. The site and the board are one guest.
+
+``KEEP=1`` keeps the guest as it was after each step; ``FROM=limit`` then goes on at that step (a method of ``Road``), ``TO=cut`` ends after
+that one, and ``NEW=1`` first brings the guest the packages of this checkout as it is now.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from demo.stage import Failed, run
@@ -18,18 +23,23 @@ from edgecore.containers import labels
 from tests.vm import guests
 from tests.vm.image import TOP, image
 from tests.vm.machine import Machine
-from tests.vm.steps import play
+from tests.vm.steps import Step, play
 
 T = TypeVar("T")
 
 FOLDER = TOP / "dist" / "vm" / "board"
-CUTS = int(os.environ.get("CUTS", "5"))
+CUTS = int(os.environ.get("CUTS", "3"))
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1_000_000))
+FROM = os.environ.get("FROM", "")
+TO = os.environ.get("TO", "")
+KEEP = bool(os.environ.get("KEEP") or FROM)
+NEW = bool(os.environ.get("NEW"))
 NODE = "board1"
 IMAGE = "localhost/box:1"
 
 _INSTANCE = labels.instance_of("/var/lib/bramble/edged")
 _ENGINE = "if [ -e /var/lib/bramble/edged/containers.conf ]; then export CONTAINERS_CONF=/var/lib/bramble/edged/containers.conf; fi; podman"
+_API = 6443
 _KUBECTL = "kubectl --kubeconfig /etc/bramble/edgesite/kubeconfig --request-timeout=30s"
 _APT = "DEBIAN_FRONTEND=noninteractive apt-get -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold"
 
@@ -43,6 +53,17 @@ podman build -q -t {IMAGE} /root/box
 podman save -q -o /root/box/box.tar {IMAGE}
 podman rmi -f {IMAGE}
 mv /root/box/box.tar /var/lib/bramble/edged/images/
+"""
+
+# Of layers of its own; it waits until it is moved to where EdgeCore looks.
+_MAKE_FRESH_IMAGE = """
+set -e
+cp /bin/busybox /root/box/
+head -c 1000 /dev/urandom >>/root/box/busybox
+podman build -q --no-cache -t {image} /root/box
+podman save -q -o /var/lib/bramble/fresh.tar {image}
+podman rmi -f {image}
+sync
 """
 
 # Every start of a container leaves a line: the boot that it was in.
@@ -62,14 +83,21 @@ done
 # Of a container's group, or of the one above it: which of them has the limits is the runtime's choice.
 _LIMITS = """cd /sys/fs/cgroup{group}; [ "$(cat memory.max)" != max ] || cd ..; cat memory.max cpu.max"""
 
+_CHECK_DATABASE = """
+rm -f /tmp/copy.db*
+cp {database} /tmp/copy.db
+[ ! -e {database}-wal ] || cp {database}-wal /tmp/copy.db-wal
+sqlite3 /tmp/copy.db 'PRAGMA integrity_check'
+"""
+
 _NAMES = " -o ".join(f"-iname '*{name}*'" for name in ("bramble", "kubeedge", "edgecore", "edgesite", "cloudcore"))
 _OTHERS = " ".join(f"-not -path '{path}/*'" for path in ("/var/lib/dpkg", "/var/lib/apt", "/var/lib/systemd", "/run/systemd", "/run/log"))
-_LEFT = rf"find /etc /usr /var/lib /run -xdev \( {_NAMES} \) {_OTHERS}"
+_LEFT = rf"find /etc /usr /var/lib /run -xdev \( {_NAMES} \) {_OTHERS} 2>/dev/null"
 
 _FOR_A_PERSON = """
 systemctl --no-pager --failed
-systemctl --no-pager status edgecore edgesite | head -n 60
-journalctl --no-pager -u edgecore -u edgesite | tail -n 60
+systemctl --no-pager -n 0 status edgecore edgesite
+journalctl --no-pager -t python3 -t edgesite -t systemd | tail -n 60
 podman ps -a
 """
 
@@ -102,11 +130,26 @@ class Road:
 
     def boot(self) -> str:
         made = image(guests.board())
-        self._machine = Machine(made, FOLDER)
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        self._machine = Machine(made, FOLDER, into=_API, keep=KEEP)
         self.machine.start()
         version, groups = self.machine.run("uname -r; stat -f -c %T /sys/fs/cgroup").split()
         _same("cgroups", groups, "cgroup2fs")
-        return f"Debian 13, Linux {version}, cgroup v2, {(made.folder / 'accelerator').read_text()}"
+        accelerator = (made.folder / "accelerator").read_text()
+        return f"Debian 13, Linux {version}, cgroup v2, {accelerator}, up in {self.machine.boot_seconds:.0f} s"
+
+    def go_on(self, step: str) -> str:
+        """Where an earlier run was after ``step``."""
+        self._machine = Machine(image(guests.board()), FOLDER, into=_API, keep=True)
+        self.machine.restore(step)
+        if NEW:
+            self.machine.put(self.packages, "/packages")
+            self.machine.run(f"{_APT} install --reinstall --allow-downgrades /packages/now/*.deb", timeout=900)
+        return "with the packages of this checkout" if NEW else "with the packages of then"
+
+    def save(self, step: str) -> None:
+        if KEEP and self._machine is not None:
+            self.machine.save(step)
 
     def install(self) -> str:
         self.machine.put(self.packages, "/packages")
@@ -177,6 +220,34 @@ class Road:
         self._alive_and_well()
         return f"the pods ran {took:.0f} s after the boot, before there was a cloud; each restart counted once"
 
+    def cut_images(self) -> str:
+        """Power cuts when an image has just come: its files may still be in memory alone."""
+        self._kubectl("delete", "pod", "steady-two", "--wait=false")
+        self._wait("the pod gone", lambda: len(self._pods("group=steady")) == 2 and len(self._running()) == 2, 120)
+        self.machine.run(f"{_ENGINE} rmi localhost/podman-pause:$({_ENGINE} images --format '{{{{.Tag}}}}' localhost/podman-pause)")
+        self._apply(_pod("steady-two", containers=2))
+        self._cut_when("Podman had built its pause image", lambda: self._all_ready("steady", 3))
+        moments = (("the pod of an image ran", self._fresh_runs), ("an image was there", self._fresh_is_there))
+        for number, (moment, has_come) in enumerate(moments, 1):
+            name = f"localhost/fresh:{number}"
+            self.machine.run(_MAKE_FRESH_IMAGE.format(image=name), timeout=900)
+            self._apply(_pod(f"churn-fresh{number}", group="churn", image=name))
+            self.machine.run(f"mv /var/lib/bramble/fresh.tar /var/lib/bramble/edged/images/fresh{number}.tar; sync")
+            self._cut_when(moment, partial(has_come, number))
+        self._kubectl("delete", "pod", "-l", "group=churn", "--wait=false")
+        self._wait("the pods gone", lambda: not self._pods("group=churn") and self._settled(), 240)
+        return f"{1 + len(moments)} power cuts when an image had just come: its pod runs afterwards"
+
+    def _cut_when(self, moment: str, has_come: Callable[[], bool]) -> None:
+        self._wait(moment, has_come, 180, every=0.1)
+        self.machine.cut()
+        self.machine.start()
+        booted = time.monotonic()
+        self._alive_and_well()
+        self._wait("every pod as it should be", self._settled, 300, every=10.0)
+        spoilt = self.machine.run("journalctl -b -t python3 --no-pager | grep -c 'was spoilt' || true").strip()
+        print(f"      cut when {moment}: all right {time.monotonic() - booted:.0f} s after the boot, spoilt images: {spoilt}", flush=True)
+
     def cut(self) -> str:
         """Power cuts while pods come and go; whatever the API holds afterwards is what must run, once."""
         said = []
@@ -190,7 +261,7 @@ class Road:
             self.machine.start()
             booted = time.monotonic()
             self._alive_and_well()
-            self._wait("every pod as it should be", self._settled, 300)
+            self._wait("every pod as it should be", self._settled, 300, every=10.0)
             alive = len(self._pods("group in (steady,churn)"))
             said.append(f"{after:.0f} s: {alive} pods right {time.monotonic() - booted:.0f} s after the boot")
             print(f"      cut {number} after {said[-1]}", flush=True)
@@ -207,7 +278,7 @@ class Road:
     def purge(self) -> str:
         self.machine.run(f"{_APT} purge 'bramble-*'", timeout=600)
         left = self.machine.attempt(_LEFT)[1].split()
-        processes = self.machine.attempt("grep -lazE '^/usr/bin/(edgecore|edgesite|cloudcore|bramble-mapper)$' /proc/[0-9]*/cmdline")[
+        processes = self.machine.attempt("grep -slazE '^/usr/bin/(edgecore|edgesite|cloudcore|bramble-mapper)$' /proc/[0-9]*/cmdline")[
             1
         ].split()
         containers = self.machine.run(f"podman ps -aq --filter label={labels.INSTANCE}={_INSTANCE}; podman pod ps -q").split()
@@ -235,6 +306,7 @@ class Road:
     def _change_to(self, version: str, command: str) -> str:
         """Other packages; no container may notice."""
         before = {c["Id"]: c["Pid"] for c in self._running()}
+        restarts = _counts(self._pods("group=steady"))
         agent = self.machine.run("systemctl show -p MainPID --value edgecore").strip()
         self.machine.run(command, timeout=900)
         said = self.machine.run("edgecore --version").strip()
@@ -251,7 +323,7 @@ class Road:
         self._kubectl("delete", "pod", name, "--wait=false")
         self._wait("its end", lambda: not self._pods("group=churn"), 120)
         _same("the containers", {c["Id"]: c["Pid"] for c in self._running()}, before)
-        _same("restarts", set(_counts(self._pods("group=steady"))), {max(_counts(self._pods("group=steady")))})
+        _same("restarts", _counts(self._pods("group=steady")), restarts)
         self._alive_and_well()
         return f"{said}; {len(before)} containers went on, a pod came and went"
 
@@ -260,9 +332,13 @@ class Road:
         self._wait("the services", lambda: self.machine.attempt("systemctl is-active edgecore edgesite")[0] == 0, 240)
         _same("failed units", self.machine.run("systemctl --failed --no-legend --plain").strip(), "")
         for path in self.machine.run("find /var/lib/bramble -name '*.db' -size +0").split():
-            _same(path, self.machine.run(f"sqlite3 -readonly {path} 'PRAGMA integrity_check'").strip(), "ok")
+            self._wait(f"{path} whole", partial(self._is_whole, path), 60)
         set_aside = self.machine.run("find /var/lib/bramble -name '*.db.*' -not -name '*-wal' -not -name '*-shm'").split()
         _same("databases that were set aside", set_aside, [])
+
+    def _is_whole(self, database: str) -> bool:
+        """Of a copy, since whoever uses it may keep it locked; a copy that was taken while it was written may be worth another try."""
+        return self.machine.run(_CHECK_DATABASE.format(database=database)).strip() == "ok"
 
     def _settled(self) -> bool:
         faults = self._faults()
@@ -291,7 +367,7 @@ class Road:
         faults += [
             f"sandbox of {s['Labels'][labels.POD_UID]} is wanted by nobody" for s in sandboxes if s["Labels"][labels.POD_UID] not in uids
         ]
-        folders = self.machine.run("ls /var/lib/bramble/edged/pods").split()
+        folders = self.machine.run("ls /var/lib/bramble/edged/pods 2>/dev/null || true").split()
         faults += [f"files of {uid} are left over" for uid in sorted(set(folders) - uids)]
         starts = self.machine.run('now=$(cat /proc/sys/kernel/random/boot_id); cd /var/lib/starts; grep -c "$now" * || true').split()
         counts = {line.rpartition(":")[0]: int(line.rpartition(":")[2]) for line in starts}
@@ -308,11 +384,16 @@ class Road:
     def _running(self) -> list[dict[str, Any]]:
         return [c for c in self._containers() if c["State"] == "running"]
 
-    def _kubectl(self, *words: str) -> str:
-        return self.machine.run(" ".join((_KUBECTL, *(f"'{word}'" for word in words))))
+    def _kubectl(self, *words: str, stdin: str = "") -> str:
+        """This machine's, through the tunnel: the guest's would take most of an emulated processor."""
+        kubeconfig = FOLDER / "kubeconfig"
+        if not kubeconfig.exists():
+            kubeconfig.write_text(self.machine.run("cat /etc/bramble/edgesite/kubeconfig"))
+        where = ("--kubeconfig", kubeconfig, "--cache-dir", FOLDER / "kube", "--server", f"https://127.0.0.1:{self.machine.tunnel}")
+        return run("kubectl", *where, "--request-timeout=60s", *words, timeout=120, stdin=stdin)
 
     def _apply(self, *objects: dict[str, Any]) -> None:
-        self.machine.run(f"{_KUBECTL} apply -f -", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+        self._kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
 
     def _pods(self, selector: str) -> list[dict[str, Any]]:
         return list(json.loads(self._kubectl("get", "pods", "-l", selector, "-o", "json"))["items"])
@@ -336,18 +417,24 @@ class Road:
     def _page(self) -> bool:
         return "a page" in self.machine.run("busybox wget -q -T 5 -O - http://127.0.0.1:8088/")
 
-    def _wait(self, what: str, claim: Callable[[], T | None], within: float) -> T:
-        return self.machine.wait(what, claim, within=within)
+    def _fresh_runs(self, number: int) -> bool:
+        return _is_ready(self._pod_of(f"churn-fresh{number}"))
+
+    def _fresh_is_there(self, number: int) -> bool:
+        return self.machine.attempt(f"{_ENGINE} image exists localhost/fresh:{number}")[0] == 0
+
+    def _wait(self, what: str, claim: Callable[[], T | None], within: float, every: float = 2.0) -> T:
+        return self.machine.wait(what, claim, within=within, every=every)
 
 
 _STEADY = ["main", "main", "main", "side1"]
 
 
-def _pod(name: str, group: str = "", containers: int = 1, command: str = _WAITS, **spec: Any) -> dict[str, Any]:
+def _pod(name: str, group: str = "", containers: int = 1, command: str = _WAITS, image: str = IMAGE, **spec: Any) -> dict[str, Any]:
     made = [
         {
             "name": "main" if number == 0 else f"side{number}",
-            "image": IMAGE,
+            "image": image,
             "imagePullPolicy": "IfNotPresent",
             "command": ["/bin/sh", "-c", _WITNESS + command],
             "env": [{"name": "POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}],
@@ -390,7 +477,7 @@ def _same(what: str, found: object, wanted: object) -> None:
 
 def main() -> int:
     road = Road()
-    steps = (
+    steps: tuple[Step, ...] = (
         ("build the packages of two versions", road.build),
         ("boot a Debian guest", road.boot),
         ("install the packages without a network", road.install),
@@ -398,12 +485,37 @@ def main() -> int:
         ("run pods from an image archive", road.run_pods),
         ("hold pods to their limits", road.limit),
         ("reboot without the cloud", road.reboot),
+        ("cut the power when images have just come", road.cut_images),
         ("cut the power while pods come and go", road.cut),
         ("upgrade", road.upgrade),
         ("downgrade", road.downgrade),
         ("purge", road.purge),
     )
-    return play(steps, road.down, road.told)
+    return play(_chosen(road, steps), road.down, road.told)
+
+
+def _chosen(road: Road, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Those from ``FROM`` to ``TO``."""
+    names = [step.__name__ for _, step in steps]
+    unknown = {FROM, TO} - {"", *names}
+    if unknown:
+        raise SystemExit(f"no step {', '.join(unknown)}; there are {', '.join(names)}")
+    first = names.index(FROM) if FROM else 0
+    last = names.index(TO) if TO else len(names) - 1
+    chosen = tuple((title, _saved(road, step)) for title, step in steps[first : last + 1])
+    if first <= names.index("boot"):
+        return chosen
+    before = names[first - 1]
+    return (*(steps[:1] if NEW else ()), (f"go on after “{before}”", lambda: road.go_on(before)), *chosen)
+
+
+def _saved(road: Road, step: Callable[[], str]) -> Callable[[], str]:
+    def step_and_save() -> str:
+        said = step()
+        road.save(step.__name__)
+        return said
+
+    return step_and_save
 
 
 if __name__ == "__main__":

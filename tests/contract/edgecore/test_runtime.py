@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import uuid
@@ -16,7 +17,7 @@ from edgecore.containers import labels
 from edgecore.containers.model import Container, ContainerSpec, Executed, Network, SandboxSpec, State
 from edgecore.containers.runtime import Runtime
 from edgecore.errors import EngineError, ExecTimeout, ImageMissing, ImagePullError
-from tests.fakes.podman import ENDS_WHEN_ASKED, Podman
+from tests.fakes.podman import BUSYBOX, ENDS_WHEN_ASKED, Podman
 from tests.fakes.runtime import FakeRuntime
 
 
@@ -188,6 +189,25 @@ def test_an_archive_of_images_is_loaded_and_what_is_none_is_refused(podman: Podm
     archive.write_text("no archive")
     with pytest.raises(EngineError):
         podman.runtime.load(archive)
+
+
+@pytest.mark.system
+def test_an_image_with_a_file_that_a_power_cut_emptied_is_not_whole_until_it_is_removed_and_loaded(podman: Podman, tmp_path: Path) -> None:
+    archive, name, busybox = tmp_path / "images.tar", f"{podman.image.rpartition(':')[0]}:spoilt", tmp_path / "busybox"
+    busybox.write_bytes(Path(BUSYBOX).read_bytes() + os.urandom(100))
+    (tmp_path / "Containerfile").write_text("FROM scratch\nCOPY busybox /spoilt\n")
+    podman.run("build", "-q", "-t", name, str(tmp_path))
+    podman.run("save", "-q", "-o", str(archive), name)
+    assert podman.runtime.is_whole(name)
+    layer = Path(podman.run("image", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", name))
+    (layer / "spoilt").write_bytes(b"")
+    assert not podman.runtime.is_whole(name)
+    podman.runtime.load(archive)
+    assert not podman.runtime.is_whole(name)
+    podman.runtime.remove_image(name)
+    podman.runtime.load(archive)
+    assert podman.runtime.is_whole(name)
+    podman.runtime.remove_image(name)
 
 
 def test_a_name_is_given_once(subject: Subject) -> None:

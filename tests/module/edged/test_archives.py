@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edgecore.containers.arrivals import Arrivals
 from edgecore.containers.pulls import Pulls
 from edgecore.edged.archives import EVERY, FAILED_EVERY, Archives
 from edgecore.edged.events import Events
@@ -35,17 +36,17 @@ class Shelf:
 
     def restart(self) -> None:
         meta = FakeMeta()
+        memory = self.memory = ImageMemory(self.root / "images.json")
         shop = Workshop(
             meta=meta,
             runtime=lambda: self.runtime,
-            pulls=Pulls(lambda: self.runtime, stall=1.0),
+            pulls=Pulls(lambda: self.runtime, stall=1.0, arrivals=Arrivals(lambda: self.runtime, memory)),
             files=VolumeFiles(self.root, None),
             rules=lambda: NodeRules("board"),
             around=lambda: Surroundings("edge1", "192.168.1.9", 1, 1),
             prober=Prober(lambda: self.runtime),
             events=Events("edge1", meta.report_event),
         )
-        memory = ImageMemory(self.root / "images.json")
         self.archives = Archives(shop, self.folder, memory, loaded=self._loaded, clock=lambda: self.now)
 
     def _loaded(self) -> None:
@@ -143,6 +144,30 @@ def test_what_else_lies_in_the_folder_is_nobodys_archive(shelf: Shelf) -> None:
     assert shelf.look(3) == set()
     shelf.folder.rename(shelf.root / "elsewhere")
     assert shelf.look(2) == set()
+
+
+def test_an_archive_whose_load_a_power_cut_ended_is_loaded_again_into_nothing(shelf: Shelf) -> None:
+    shelf.put("a.tar", "quay.io/a:1 quay.io/b:1")
+    shelf.memory.note_coming("archive a.tar")
+    shelf.runtime.local.add("quay.io/a:1")
+    shelf.runtime.spoilt.add("quay.io/a:1")
+    shelf.restart()
+    assert shelf.look(2) == {"quay.io/a:1", "quay.io/b:1"}
+    assert shelf.runtime.spoilt == set() and shelf.memory.coming() == set()
+
+
+def test_an_archive_that_is_being_loaded_is_noted_until_it_is_on_the_disk(shelf: Shelf) -> None:
+    seen: list[set[str]] = []
+    load = shelf.runtime.load
+
+    def watched(archive: Path) -> list[str]:
+        seen.append(ImageMemory(shelf.root / "images.json").coming())
+        return load(archive)
+
+    shelf.runtime.load = watched  # type: ignore[method-assign]
+    shelf.put("a.tar", "quay.io/a:1")
+    shelf.look(2)
+    assert seen == [{"archive a.tar"}] and shelf.memory.coming() == set()
 
 
 def test_two_who_remember_at_once_forget_nothing(tmp_path: Path) -> None:

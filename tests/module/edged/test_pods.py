@@ -131,6 +131,19 @@ def test_one_ended_container_stays_for_its_log_until_the_next_one_ends(stage: St
     stage.wait(lambda: stage.runtime.everything() == [])
 
 
+def test_a_container_that_a_power_cut_spoilt_is_replaced_and_its_pod_can_be_deleted(stage: Stage) -> None:
+    stage.apply(pod())
+    stage.wait_phase("web-0", "Running")
+    stage.stop()
+    spoilt = stage.running("web")[0].id
+    stage.runtime.end(spoilt, 0)
+    stage.runtime.unreadable.add(spoilt)
+    stage.start()
+    stage.wait(lambda: attempts(stage) == {0: State.ENDED, 1: State.RUNNING})
+    stage.delete("web-0")
+    stage.wait(lambda: stage.runtime.everything() == [])
+
+
 def test_a_running_container_that_somebody_removed_comes_back_and_is_counted(stage: Stage) -> None:
     stage.apply(pod())
     stage.wait_phase("web-0", "Running")

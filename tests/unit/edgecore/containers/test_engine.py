@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import tempfile
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from edgecore.containers import engine as engine_module
 from edgecore.containers.engine import Engine
 from edgecore.containers.engine_facts import machine_facts
 from edgecore.containers.podman import PodmanRuntime
@@ -87,6 +89,50 @@ def test_a_machine_without_podman_is_told_what_to_install(folder: Path, monkeypa
     engine = Engine(str(folder), facts=machine_facts, system_socket=str(folder / "none"))
     with pytest.raises(EngineUnreachable, match="install the package podman"):
         engine.runtime()
+
+
+SLOW_PODMAN = """#!/usr/bin/env python3
+import os, socket, sys, time
+with open(os.path.join(os.path.dirname(__file__), "starts"), "a") as starts:
+    starts.write("x")
+while not os.path.exists(os.path.join(os.path.dirname(__file__), "ready")):
+    time.sleep(0.01)
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[-1].removeprefix("unix://"))
+listener.listen()
+while True:
+    with listener.accept()[0] as connection:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\\r\\nServer: Libpod/5.4 (linux)\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\nOK")
+"""
+
+
+def test_a_service_that_is_slow_to_start_is_left_to_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "podman").write_text(SLOW_PODMAN)
+    (folder / "podman").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setattr(engine_module, "START_LIMIT", 0.3)
+    engine = Engine(str(folder / "r"), facts=machine_facts, system_socket=str(folder / "none"))
+    for _ in range(2):
+        with pytest.raises(EngineUnreachable, match="still starting"):
+            engine.runtime()
+    (folder / "ready").touch()
+    monkeypatch.setattr(engine_module, "START_LIMIT", 10.0)
+    assert engine.runtime().version() == "5.4"
+    assert (folder / "starts").read_text() == "x"
+    engine.stop()
+
+
+def test_a_service_that_never_answers_is_started_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "podman").write_text(SLOW_PODMAN)
+    (folder / "podman").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setattr(engine_module, "START_LIMIT", 0.3)
+    monkeypatch.setattr(engine_module, "LONGEST_START", 0.2)
+    engine = Engine(str(folder / "r"), facts=machine_facts, system_socket=str(folder / "none"))
+    with pytest.raises(EngineUnreachable, match="did not answer"):
+        engine.runtime()
+    engine.stop()
 
 
 def test_a_directory_that_is_too_long_for_a_socket_is_named(folder: Path) -> None:

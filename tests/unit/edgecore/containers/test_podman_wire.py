@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from edgecore.containers import podman_wire as wire
 from edgecore.containers.labels import MANAGED, instance_of, is_ours
 from edgecore.containers.model import ContainerSpec, Mount, MountKind, Network, PortMapping, Resources, SandboxSpec, Security, State
 from edgecore.containers.podman_wire import (
@@ -173,3 +174,14 @@ def test_two_edgecores_on_one_machine_know_their_own() -> None:
 )
 def test_why_the_engine_refused_is_told_also_of_a_pod(body: dict[str, Any], said: str) -> None:
     assert said in reason(body)
+
+
+@pytest.mark.parametrize(("server", "version"), [("Libpod/4.3.1 (linux)", "4.3.1"), ("Libpod/5.4.2", "5.4.2")])
+def test_a_ping_tells_the_version(server: str, version: str) -> None:
+    assert wire.version_from_ping({"Server": server}) == version
+
+
+@pytest.mark.parametrize("headers", [{}, {"Server": "Docker/24.0"}, {"Server": "Libpod"}, {"Server": ""}])
+def test_who_pongs_otherwise_is_no_podman(headers: dict[str, str]) -> None:
+    with pytest.raises((KeyError, ValueError)):
+        wire.version_from_ping(headers)

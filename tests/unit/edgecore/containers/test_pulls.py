@@ -54,6 +54,18 @@ def test_two_pods_that_want_one_image_share_one_pull() -> None:
     assert runtime.pulls == [NAME]
 
 
+def test_an_image_is_not_used_before_its_pull_says_that_it_is_on_the_disk() -> None:
+    runtime = FakeRuntime(local=set(), registry={NAME})
+    gate = runtime.slow[NAME] = threading.Event()
+    asker = Asker(runtime)
+    assert isinstance(asker.ask(), Pulling)
+    runtime.local.add(NAME)
+    assert isinstance(asker.ask(), Pulling)
+    gate.set()
+    assert asker.woken.wait(5)
+    assert isinstance(asker.settle(), Present)
+
+
 def test_a_wrong_password_holds_up_only_who_gave_it() -> None:
     runtime = FakeRuntime(local=set(), registry={NAME}, locked={NAME: "right"})
     asker = Asker(runtime)
