@@ -5,7 +5,7 @@ QUICK_TESTS := $(PY) -m pytest -n $(shell expr $$(nproc) \* 3) --dist worksteal 
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-down check check-rules check-unit check-module format test deb test-deb test-update containers test-containers test-cluster test-vm test-hardware test-armhf image test-image \
+.PHONY: help install demo demo-down check check-rules check-unit check-unit-edgecore check-module format test deb test-deb test-update containers test-containers test-cluster test-vm test-hardware test-armhf image test-image \
 	fuzz faults bench clean
 
 help: ## this list
@@ -28,12 +28,12 @@ demo: ## the main job on this machine: site, board, pod, device (Ctrl-C ends it 
 demo-down: ## end a demo that was left running and remove all it made
 	@if [ -x $(PY) ]; then $(PY) -m demo --down; else echo 'no demo was ever run here'; fi
 
-# Two halves side by side: unit tests need a core and share nothing out (a message for each of thousands costs more than the test), module tests wait
-# much, so several processes of them fit the other core.
+# Side by side: unit tests share nothing out (a message for each of thousands costs more than the test) and are two runs, since some wait; module
+# tests wait much, so several processes of them fit beside these.
 CHECK_TESTS := $(PY) -m pytest -q -m 'not system' --hypothesis-profile=brief
 check: ## format, rules, types, import rules, unit and module tests: under a minute
 	@packaging/install.sh test
-	@$(MAKE) --no-print-directory --keep-going --output-sync=target -j3 check-rules check-unit check-module
+	@$(MAKE) --no-print-directory --keep-going --output-sync=target -j4 check-rules check-unit check-unit-edgecore check-module
 
 check-rules:
 	@.venv/bin/ruff format --check -q . || { echo 'run: make format'; exit 1; }
@@ -42,10 +42,13 @@ check-rules:
 	@.venv/bin/lint-imports --no-cache
 
 check-unit:
-	@$(CHECK_TESTS) -p no:xdist tests/unit tests/architecture
+	@$(CHECK_TESTS) -p no:xdist tests/unit tests/architecture --ignore tests/unit/edgecore
+
+check-unit-edgecore:
+	@$(CHECK_TESTS) -p no:xdist tests/unit/edgecore
 
 check-module:
-	@$(CHECK_TESTS) -n $(shell expr $$(nproc) \* 2) --dist worksteal tests/module
+	@$(CHECK_TESTS) -n $(shell expr $$(nproc) \* 3) --dist worksteal tests/module
 
 format: ## put the code into its format
 	@packaging/install.sh test
