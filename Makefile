@@ -78,9 +78,9 @@ test-cluster: ## CloudCore and a board at a real Kubernetes API server, built fr
 	@packaging/install.sh test
 	@tests/cluster/run.sh $(if $(T),-k '$(T)')
 
-test-vm: ## the packages on a virtual machine: install, pods, limits, reboot, power cuts, upgrade, downgrade, purge (root, network, an hour at most)
+test-vm: ## the packages on a virtual machine: install, pods, limits, reboot, power cuts, upgrade, downgrade, purge: CUTS=3, KEEP=1 and then FROM=STEP (root, network, an hour emulated)
 	@packaging/install.sh demo
-	@$(PY) -m tests.vm.board
+	@CUTS='$(or $(CUTS),3)' KEEP='$(KEEP)' FROM='$(FROM)' TO='$(TO)' $(PY) -m tests.vm.board
 
 test-hardware: ## the mappers on the kernel's simulated pins and buses, in a virtual machine (root, network, minutes)
 	@packaging/install.sh demo

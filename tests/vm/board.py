@@ -309,9 +309,9 @@ class Road:
         restarts = _counts(self._pods("group=steady"))
         agent = self.machine.run("systemctl show -p MainPID --value edgecore").strip()
         self.machine.run(command, timeout=900)
-        said = self.machine.run("edgecore --version").strip()
+        said = self.machine.run("dpkg-query -W -f '${Version}' bramble-edgecore").strip()
         if said.endswith("+next") != (version == "next"):
-            raise Failed(f"after the change edgecore is {said}")
+            raise Failed(f"after the change bramble-edgecore is {said}")
         self._wait("the services", lambda: self.machine.attempt("systemctl is-active edgecore edgesite")[0] == 0, 120)
         if self.machine.run("systemctl show -p MainPID --value edgecore").strip() == agent:
             raise Failed("EdgeCore was not restarted")
