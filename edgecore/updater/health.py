@@ -22,8 +22,8 @@ ENDED_WELL = "ended well"
 @dataclass(frozen=True, slots=True)
 class Seen:
     """``active``: edgecore.service; ``starting``: it is on its way there, as after a boot. ``pid``: its process; ``restarts``: how often
-    systemd started it again. ``answers``: on its socket, and what follows is from there. ``containers``: state by
-    ``namespace/pod/container``; ``pods``: those that the board holds."""
+    systemd started it again, negative where it does not say. ``answers``: on its socket, and what follows is from there.
+    ``containers``: state by ``namespace/pod/container``; ``pods``: those that the board holds."""
 
     active: bool = False
     pid: int = 0
@@ -49,13 +49,16 @@ class Watch:
         self._fine: set[str] = set()
         self._since: float | None = None
         self._pid = 0
+        self._restarts: int | None = None
+        """At the beginning: systemd goes on counting where a package starts EdgeCore again at the moment in which it does so itself."""
 
     def see(self, seen: Seen, now: float) -> None:
         self._fine |= {name for name, state in seen.containers.items() if state in (RUNNING, ENDED_WELL)}
         self.missing = self._missing(seen)
-        self.hopeless = self._before.active and seen.restarts >= MOST_RESTARTS
+        ended = self._ended(seen)
+        self.hopeless = self._before.active and ended >= MOST_RESTARTS
         if self.hopeless:
-            self.missing = f"EdgeCore ended {seen.restarts} times"
+            self.missing = f"EdgeCore ended {ended} times"
         if self.missing:
             self._since = None
         elif self._since is None or seen.pid != self._pid:
@@ -63,6 +66,13 @@ class Watch:
 
     def is_well(self, now: float) -> bool:
         return self._since is not None and (now - self._since >= SETTLED or not self._before.active)
+
+    def _ended(self, seen: Seen) -> int:
+        """How often EdgeCore ended while it was watched."""
+        if seen.restarts < 0:
+            return 0
+        self._restarts = seen.restarts if self._restarts is None else min(self._restarts, seen.restarts)
+        return seen.restarts - self._restarts
 
     def _missing(self, seen: Seen) -> str:
         before = self._before

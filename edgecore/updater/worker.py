@@ -238,7 +238,7 @@ def _seen(board: BoardDoor, *, starting: bool = False) -> Seen:
         return board.look()
     except UpdateError as exc:
         logger.warning("%s", exc)
-        return Seen(starting=starting)
+        return Seen(restarts=-1, starting=starting)
 
 
 def _one_version(debs: Sequence[Deb], wanted: str, installed: Mapping[str, str]) -> str:
