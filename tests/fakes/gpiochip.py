@@ -5,13 +5,32 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import lgpio
 import pytest
+
+
+def _import_lgpio() -> Any:
+    """It makes a pipe of one name in the folder where it is imported, and of two processes there one takes it from the other."""
+    before, folder = os.getcwd(), tempfile.mkdtemp(prefix="lgpio-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["LG_WD"] = folder
+    try:
+        import lgpio
+    finally:
+        os.environ.pop("LG_WD")
+        os.chdir(before)  # it goes there
+    return lgpio
+
+
+lgpio: Any = _import_lgpio()
 
 HANDLE = 0
 _INPUT, _OUTPUT, _ALERT = 0x100, 0x200, 0x400
