@@ -42,15 +42,16 @@ class Seen:
 class Watch:
     """``see`` each look; ``is_well`` and ``hopeless`` say what follows. ``missing``: what was wrong at the last look."""
 
-    def __init__(self, before: Before) -> None:
+    def __init__(self, before: Before, *, after_another: bool = False) -> None:
+        """``after_another``: the version before this one ended again and again. systemd goes on counting where a package starts EdgeCore again
+        at the moment in which systemd does so itself, so what it says first is not held against this one."""
         self.missing = "nothing was seen yet"
         self.hopeless = False
         self._before = before
         self._fine: set[str] = set()
         self._since: float | None = None
         self._pid = 0
-        self._restarts: int | None = None
-        """At the beginning: systemd goes on counting where a package starts EdgeCore again at the moment in which it does so itself."""
+        self._restarts = None if after_another else 0
 
     def see(self, seen: Seen, now: float) -> None:
         self._fine |= {name for name, state in seen.containers.items() if state in (RUNNING, ENDED_WELL)}

@@ -135,7 +135,7 @@ class Worker:
                 self._start(order, journal)
             case Step.SETTLE:
                 # The link may be what failed in the first place, and then says nothing against the version that was good.
-                self._watch(order, replace(journal.before, connected=False))
+                self._watch(order, replace(journal.before, connected=False), after_another=True)
         return journal
 
     def _fetch(self, order: Order, journal: Journal) -> Journal:
@@ -194,8 +194,8 @@ class Worker:
             self._clock.sleep(LOOK_AGAIN)
         return board.look() if seen.starting else seen
 
-    def _watch(self, order: Order, before: Before) -> None:
-        board, watch = self._board(order.socket), Watch(before)
+    def _watch(self, order: Order, before: Before, *, after_another: bool = False) -> None:
+        board, watch = self._board(order.socket), Watch(before, after_another=after_another)
         end = self._clock.now() + order.timeout
         while True:
             watch.see(_seen(board), self._clock.now())
