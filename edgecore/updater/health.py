@@ -43,7 +43,7 @@ class Watch:
     """``see`` each look; ``is_well`` and ``hopeless`` say what follows. ``missing``: what was wrong at the last look."""
 
     def __init__(self, before: Before, *, after_another: bool = False) -> None:
-        """``after_another``: the version before this one ended again and again. systemd goes on counting where a package starts EdgeCore again
+        """``after_another``: the version before this one ended again and again. systemd goes on counting where a package starts EdgeCore
         at the moment in which systemd does so itself, so what it says first is not held against this one."""
         self.missing = "nothing was seen yet"
         self.hopeless = False
