@@ -146,12 +146,18 @@ def database_set_back(ground: Ground, account: Account, length: Length) -> None:
 def disk_full(ground: Ground, account: Account, length: Length) -> None:
     """Not a byte is left; then there is room again."""
     filler = ground.board.folder / "filler"
-    for _ in range(length.times):
+    for number in range(length.times):
         time.sleep(length.seconds)
         _fill(filler)
+        # What the database's files have room for already is written all the same.
+        wait_for("a write that fails", partial(_said, ground, "cannot be written", number), within=30)
         time.sleep(length.seconds)
         filler.unlink()
-        wait_for("a write that succeeds again", lambda: "can be written again" in ground.log(), within=30)
+        wait_for("a write that succeeds again", partial(_said, ground, "can be written again", number), within=30)
+
+
+def _said(ground: Ground, words: str, before: int) -> bool:
+    return ground.log().count(words) > before
 
 
 def _fill(file: Path) -> None:
